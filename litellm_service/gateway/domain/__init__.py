@@ -1,0 +1,1 @@
+"""Plain types of the gateway: errors, money, time, usage. No I/O."""

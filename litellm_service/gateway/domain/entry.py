@@ -1,0 +1,88 @@
+"""What the ledger is told: a hold before a call, a settlement after it."""
+
+from enum import IntEnum
+
+import msgspec
+
+from gateway.domain.price import Price
+from gateway.domain.usage import NO_USAGE, Usage
+
+
+class Outcome(IntEnum):
+    """How an admitted request ended; stored as its number, shown as its lower-case name."""
+
+    COMPLETED = 1
+    ABANDONED = 2
+    FAILED = 3
+
+
+class CostSource(IntEnum):
+    """Where a cost comes from; stored as its number, shown as its lower-case name."""
+
+    NONE = 0
+    PROVIDER = 1
+    COMPUTED = 2
+    ESTIMATED = 3
+    CACHE = 4
+
+
+class Operation(IntEnum):
+    """The kind of a request; stored as its number, shown as its lower-case name."""
+
+    CHAT = 1
+
+
+class Kind(IntEnum):
+    """The kind of a ledger row."""
+
+    SETTLEMENT = 1
+    ESTIMATE = 2
+    CORRECTION = 3
+
+
+class Hold(msgspec.Struct, kw_only=True):
+    """One attempt that is about to be sent: who pays, where it goes, the most it may cost.
+
+    `id` is set when the hold is handed to the ledger. `price` is `None` where the model has none.
+    """
+
+    request_id: bytes
+    attempt: int
+    admitted_at_ms: int
+    application_id: str
+    user_id: str
+    key_id: str
+    model: str
+    provider: str
+    upstream_model: str
+    operation: Operation
+    stream: bool
+    input_tokens_estimate: int
+    amount_nano_usd: int
+    price: Price | None
+    id: int = 0
+
+
+class Settlement(msgspec.Struct, kw_only=True):
+    """How one attempt ended. Times in microseconds; `final`: no other attempt follows, so the request is written too.
+
+    `cost_nano_usd` is `None` where the model has no price. Content fields are empty where content is not stored.
+    """
+
+    hold: Hold
+    outcome: Outcome
+    http_status: int
+    usage: Usage = NO_USAGE
+    cost_nano_usd: int | None = None
+    cost_source: CostSource = CostSource.NONE
+    duration_us: int = 0
+    first_token_us: int | None = None
+    overhead_us: int | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    final: bool = True
+    kind: Kind = Kind.SETTLEMENT
+    query: str = ""
+    response: str | None = None
+    messages: str | None = None
+    finish_reason: str | None = None

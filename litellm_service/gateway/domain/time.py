@@ -1,0 +1,42 @@
+"""The clock, ISO 8601 and time-ordered request ids."""
+
+import os
+import time
+import uuid
+from datetime import UTC, datetime
+
+monotonic = time.perf_counter
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970-01-01 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def iso_z(at_ms: int) -> str:
+    """`2025-11-03T12:00:00.123Z`."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def iso_seed(at_ms: int) -> str:
+    """The seed's form: `2025-11-03T12:00:00`, UTC without a zone."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at_ms / 1000))
+
+
+def new_request_id(at_ms: int) -> bytes:
+    """A UUIDv7 (RFC 9562, section 5.7): 16 bytes that sort by `at_ms`."""
+    random = int.from_bytes(os.urandom(10), "big")
+    high = (at_ms & 0xFFFF_FFFF_FFFF) << 16 | 0x7000 | (random >> 68) & 0x0FFF
+    low = 1 << 63 | random & 0x3FFF_FFFF_FFFF_FFFF
+    return (high << 64 | low).to_bytes(16, "big")
+
+
+def id_text(request_id: bytes) -> str:
+    """The id as clients see it: hyphenated lower-case hex."""
+    h = request_id.hex()
+    return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
+
+
+def id_bytes(text: str) -> bytes:
+    """The inverse of `id_text`; raises `ValueError` for anything that is no UUID."""
+    return uuid.UUID(text).bytes

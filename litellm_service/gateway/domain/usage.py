@@ -1,0 +1,41 @@
+"""Tokens of one attempt, by disjoint class."""
+
+import msgspec
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Disjoint token classes of one attempt, all ≥ 0; their sum is `total_tokens`.
+
+    `input` excludes cached, written and audio tokens; `output` excludes reasoning and audio.
+    `stated_cost_nano_usd` is the cost that the provider itself named, where it does.
+    `estimated`: the counts are ours, because the provider gave none.
+    """
+
+    input: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    cache_write_1h: int = 0
+    audio_input: int = 0
+    output: int = 0
+    reasoning: int = 0
+    audio_output: int = 0
+    stated_cost_nano_usd: int | None = None
+    estimated: bool = False
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Everything that went in, cached and written included."""
+        return self.input + self.cache_read + self.cache_write + self.cache_write_1h + self.audio_input
+
+    @property
+    def completion_tokens(self) -> int:
+        """Everything that came out, reasoning included."""
+        return self.output + self.reasoning + self.audio_output
+
+    @property
+    def total_tokens(self) -> int:
+        """Prompt and completion."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+NO_USAGE = Usage()
