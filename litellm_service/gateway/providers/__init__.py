@@ -1,0 +1,1 @@
+"""The calls to upstreams: transport, wire formats, catalogue, demo, LiteLLM worker."""

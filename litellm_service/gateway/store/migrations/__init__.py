@@ -1,0 +1,1 @@
+"""The schema's history: plain SQL, applied by Alembic."""

@@ -1,0 +1,141 @@
+"""Quarter-hour sums and hourly histograms, kept up to a watermark of the ledger."""
+
+import sqlite3
+from collections.abc import Iterable
+
+from gateway.domain import histogram
+from gateway.domain.entry import Kind
+
+QUARTER_MS = 900_000
+HOUR_MS = 3_600_000
+HISTOGRAM_CACHE = 5_000
+
+RollupKey = tuple[int, int, int, int, int, int, int]
+HistogramKey = tuple[int, int, int, int, int]
+
+# The columns of a ledger row that a rollup counts, in the order in which `count` takes them.
+FACTS = (
+    "id, kind, final, admitted_at_ms, application_ref, user_ref, key_ref, model_ref, provider_ref, http_status, "
+    "input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, "
+    "cost_nano_usd, estimated, duration_us, first_token_us, overhead_us"
+)
+Facts = tuple[
+    int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int | None, int, int, int | None, int | None
+]
+
+_ADD = """
+INSERT INTO rollups (quarter, application_ref, user_ref, key_ref, model_ref, provider_ref, http_status,
+    requests, errors, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
+    cost_nano_usd, unpriced_requests, estimated_requests, duration_us)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, errors = errors + excluded.errors,
+    input_tokens = input_tokens + excluded.input_tokens,
+    cache_read_tokens = cache_read_tokens + excluded.cache_read_tokens,
+    cache_write_tokens = cache_write_tokens + excluded.cache_write_tokens,
+    output_tokens = output_tokens + excluded.output_tokens,
+    reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens,
+    cost_nano_usd = cost_nano_usd + excluded.cost_nano_usd,
+    unpriced_requests = unpriced_requests + excluded.unpriced_requests,
+    estimated_requests = estimated_requests + excluded.estimated_requests,
+    duration_us = duration_us + excluded.duration_us
+"""
+_READ_LANES = """
+SELECT lanes FROM histograms
+WHERE hour = ? AND application_ref = ? AND model_ref = ? AND provider_ref = ? AND metric = ?
+"""
+_WRITE_LANES = """
+INSERT OR REPLACE INTO histograms (hour, application_ref, model_ref, provider_ref, metric, lanes) VALUES (?, ?, ?, ?, ?, ?)
+"""
+
+
+class PendingRollups:
+    """What the ledger has and the rollups have not: gathered in memory, written in one go.
+
+    After a rollback the deltas are void: `reload` counts the ledger's rows above the watermark afresh.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._sums: dict[RollupKey, list[int]] = {}
+        self._lanes: dict[HistogramKey, dict[int, int]] = {}
+        self._known: dict[HistogramKey, int] = {}
+        self._counted_to = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._sums)
+
+    def reload(self) -> None:
+        """Start over from what the file has."""
+        self._sums.clear()
+        self._lanes.clear()
+        self._known.clear()
+        row = self._connection.execute("SELECT value FROM meta WHERE name = 'rollup_watermark'").fetchone()
+        self._counted_to = row[0] if row else 0
+        self.count(self._connection.execute(f"SELECT {FACTS} FROM ledger WHERE id > ? ORDER BY id", (self._counted_to,)))
+
+    def count(self, rows: Iterable[Facts]) -> None:
+        """Add ledger rows, in the order of their ids."""
+        sums, lanes = self._sums, self._lanes
+        for (
+            row_id, kind, final, at_ms, application, user, key, model, provider, status,
+            tokens_in, cache_read, cache_write, tokens_out, reasoning,
+            cost, estimated, duration_us, first_token_us, overhead_us,
+        ) in rows:  # fmt: skip
+            one = 1 if final and kind != Kind.CORRECTION else 0
+            rollup_key = (at_ms // QUARTER_MS, application, user, key, model, provider, status)
+            total = sums.get(rollup_key)
+            if total is None:
+                total = sums[rollup_key] = [0] * 11
+            total[0] += one
+            if status >= 400:
+                total[1] += one
+            total[2] += tokens_in
+            total[3] += cache_read
+            total[4] += cache_write
+            total[5] += tokens_out
+            total[6] += reasoning
+            if cost is None:
+                total[8] += one
+            else:
+                total[7] += cost
+            if estimated:
+                total[9] += one
+            self._counted_to = row_id
+            if not one:
+                continue
+            total[10] += duration_us
+            hour = at_ms // HOUR_MS
+            for metric, value in ((1, duration_us), (2, first_token_us), (3, overhead_us)):
+                if value is None:
+                    continue
+                histogram_key = (hour, application, model, provider, metric)
+                counts = lanes.get(histogram_key)
+                if counts is None:
+                    counts = lanes[histogram_key] = {}
+                lane = histogram.lane(value)
+                counts[lane] = counts.get(lane, 0) + 1
+
+    def flush(self) -> None:
+        """Write the deltas and the watermark; the caller commits, then calls `flushed`."""
+        self._connection.executemany(_ADD, [(*key, *total) for key, total in self._sums.items()])
+        self._connection.executemany(_WRITE_LANES, [(*key, self._merged(key, counts)) for key, counts in self._lanes.items()])
+        self._connection.execute(
+            "INSERT OR REPLACE INTO meta (name, value) VALUES ('rollup_watermark', ?)", (self._counted_to,)
+        )
+
+    def flushed(self) -> None:
+        """The flush is committed."""
+        self._sums.clear()
+        self._lanes.clear()
+        if len(self._known) > HISTOGRAM_CACHE:
+            self._known.clear()
+
+    def _merged(self, key: HistogramKey, counts: dict[int, int]) -> bytes:
+        known = self._known.get(key)
+        if known is None:
+            row = self._connection.execute(_READ_LANES, key).fetchone()
+            known = histogram.unpack(row[0]) if row else 0
+        for lane, count in counts.items():
+            known += count << (64 * lane)
+        self._known[key] = known
+        return histogram.pack(known)

@@ -1,0 +1,175 @@
+"""The ledger's file as the rest of the gateway sees it."""
+
+import asyncio
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import msgspec
+
+from gateway.domain.entry import Hold, Operation, Settlement
+from gateway.domain.errors import GatewayError, Overloaded
+from gateway.domain.price import Price
+from gateway.domain.time import now_ms
+from gateway.store.sqlite import opening
+from gateway.store.sqlite.ballast import Ballast
+from gateway.store.sqlite.batch import BatchWriter
+from gateway.store.sqlite.writer import Done, Writer, unwritable
+
+MAX_WAITING_HOLDS = 4_096
+
+_ORPHANS = """
+SELECT h.id, h.request_id, h.attempt, h.admitted_at_ms, h.amount_nano_usd, a.name, u.name, k.name, m.name, p.name, um.name,
+    h.operation, h.stream, h.input_tokens_estimate, prices.terms, progress.output_tokens, progress.first_token_us
+FROM holds h
+JOIN dimensions a ON a.id = h.application_ref JOIN dimensions u ON u.id = h.user_ref JOIN dimensions k ON k.id = h.key_ref
+JOIN dimensions m ON m.id = h.model_ref JOIN dimensions p ON p.id = h.provider_ref
+JOIN dimensions um ON um.id = h.upstream_model_ref
+LEFT JOIN prices ON prices.id = h.price_id LEFT JOIN progress ON progress.hold_id = h.id
+WHERE h.boot_id < ? AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.request_id = h.request_id AND l.attempt = h.attempt)
+ORDER BY h.id
+"""
+
+
+class Orphan(msgspec.Struct, frozen=True):
+    """A hold that a process left behind when it died, and how far its stream had come (`None`: nothing was noted)."""
+
+    hold: Hold
+    output_tokens: int | None
+    first_token_us: int | None
+
+
+class SqliteStore:
+    """One process, one file, one writer.
+
+    `open` may take seconds (recovery, migration) and raises `DatabaseUnusable`; `hold` and `settle` are plain calls that
+    give a future which is done when the row is on disk. They belong to the loop that `start` was called in.
+    """
+
+    def __init__(self, database: Path, version: str) -> None:
+        self.database = database
+        self._version = version
+        self._lock = opening.FileLock(database)
+        self._ballast = Ballast(database)
+        self._connection: sqlite3.Connection
+        self._writer: Writer
+        self._loop: asyncio.AbstractEventLoop
+        self._boot_id = 0
+        self._next_hold_id = 1
+        self._waiting_holds = 0
+
+    def open(self) -> None:
+        """Lock, check, migrate, and begin a new boot."""
+        opening.prepare_folder(self.database)
+        self._lock.acquire()
+        try:
+            opening.check_not_damaged(self.database)
+            opening.migrate_if_behind(self.database)
+            self._connection = opening.connect(self.database)
+            self._begin_boot()
+        except BaseException:
+            self._lock.release()
+            raise
+        self._ballast.restore()
+
+    def start(self) -> None:
+        """Start the writer; call it inside the running loop."""
+        self._loop = asyncio.get_running_loop()
+        batch = BatchWriter(self._connection, self._boot_id)
+        self._writer = Writer(batch, self._ballast, self._resolve)
+        self._writer.start()
+
+    def close(self) -> None:
+        """Commit what waits, note the orderly stop, let the file go. Blocks; the loop must still run or have nothing waiting."""
+        self._writer.stop()
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.execute("UPDATE boots SET stopped_at_ms = ? WHERE id = ?", (now_ms(), self._boot_id))
+            self._connection.execute("PRAGMA optimize")
+        self._connection.close()
+        self._lock.release()
+
+    def hold(self, hold: Hold) -> asyncio.Future[None]:
+        """Set money aside, durably, before the call; raises `StoreUnavailable` or `Overloaded` at once."""
+        if self._writer.fault is not None:
+            raise unwritable(self._writer.fault)
+        if self._waiting_holds >= MAX_WAITING_HOLDS:
+            raise Overloaded("Too many requests wait for the database; try again shortly.", retry_after_s=1)
+        hold.id = self._next_hold_id
+        self._next_hold_id += 1
+        self._waiting_holds += 1
+        future: asyncio.Future[None] = self._loop.create_future()
+
+        def done(error: GatewayError | None) -> None:
+            self._waiting_holds -= 1
+            _settle_future(future, error)
+
+        self._writer.put(hold, done)
+        return future
+
+    def settle(self, settlement: Settlement) -> asyncio.Future[None]:
+        """Replace the hold by what the attempt really was; never refused, never lost."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._writer.put(settlement, lambda error: _settle_future(future, error))
+        return future
+
+    def note_progress(self, hold: Hold, output_tokens: int, first_token_us: int | None) -> None:
+        """How far a stream has come, for an estimate should this process die."""
+        self._writer.note_progress(hold.id, output_tokens, first_token_us)
+
+    def orphans(self) -> list[Orphan]:
+        """Unsettled holds of earlier boots."""
+        return [_orphan(row) for row in self._connection.execute(_ORPHANS, (self._boot_id,))]
+
+    @property
+    def fault(self) -> str | None:
+        """Why holds are refused now; `None` while all is well."""
+        return self._writer.fault
+
+    def figures(self) -> dict[str, int]:
+        """Commits and operations since the start, and what waits."""
+        writer = self._writer
+        return {"commits": writer.commits, "operations": writer.operations, "waiting": writer.queue_length}
+
+    def _begin_boot(self) -> None:
+        cursor = self._connection.execute(
+            "INSERT INTO boots (started_at_ms, version) VALUES (?, ?)", (now_ms(), self._version)
+        )
+        self._boot_id = cursor.lastrowid or 0
+        row = self._connection.execute("SELECT coalesce(max(id), 0) + 1 FROM holds").fetchone()
+        self._next_hold_id = row[0]
+
+    def _resolve(self, reports: list[tuple[Done, GatewayError | None]]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(_report, reports)
+
+
+def _report(reports: list[tuple[Done, GatewayError | None]]) -> None:
+    for done, error in reports:
+        done(error)
+
+
+def _settle_future(future: asyncio.Future[None], error: GatewayError | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)
+        future.exception()  # a caller that has left need not fetch it
+
+
+def _orphan(row: tuple[object, ...]) -> Orphan:
+    (hold_id, request_id, attempt, at_ms, amount, application, user, key, model, provider, upstream,
+     operation, stream, tokens_in, terms, tokens_out, first_token_us) = row  # fmt: skip
+    hold = msgspec.convert(
+        {
+            "id": hold_id, "request_id": request_id, "attempt": attempt, "admitted_at_ms": at_ms, "amount_nano_usd": amount,
+            "application_id": application, "user_id": user, "key_id": key, "model": model, "provider": provider,
+            "upstream_model": upstream, "operation": Operation(operation), "stream": bool(stream),
+            "input_tokens_estimate": tokens_in, "price": None,
+        },
+        Hold,
+    )  # fmt: skip
+    if terms is not None:
+        hold.price = msgspec.json.decode(str(terms), type=Price)
+    return Orphan(hold, tokens_out, first_token_us)  # type: ignore[arg-type]  # integer columns

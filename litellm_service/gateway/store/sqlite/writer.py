@@ -1,0 +1,210 @@
+"""The writer thread: natural batching, and what to do when a commit fails."""
+
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from gateway.domain.entry import Hold, Settlement
+from gateway.domain.errors import GatewayError, StoreUnavailable
+from gateway.store.sqlite.ballast import Ballast
+from gateway.store.sqlite.batch import BatchWriter, Operation, Progress
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH = 256
+FLUSH_INTERVAL_S = 0.5
+RETRY_INTERVAL_S = 0.25
+RETRY_AFTER_S = 2
+
+Done = Callable[[GatewayError | None], None]
+Item = tuple[Operation, Done]
+Resolve = Callable[[list[tuple[Done, GatewayError | None]]], None]
+
+# An operation that no retry can write (a value out of range, text that is no Unicode), against a file that cannot be written now.
+_UNWRITABLE = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, OverflowError, ValueError)
+_FAILURES = (sqlite3.Error, OverflowError, ValueError)
+
+
+class Writer:
+    """Takes operations from any thread, commits what waits in one transaction, then reports back.
+
+    `resolve` is called from the writer's thread, once per commit, with every operation's callback and its error or `None`.
+    Settlements are never dropped: while the file cannot be written they wait, and `fault` says why holds are refused.
+    """
+
+    def __init__(self, batch: BatchWriter, ballast: Ballast, resolve: Resolve) -> None:
+        self._batch = batch
+        self._ballast = ballast
+        self._resolve = resolve
+        self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._progress: dict[int, Progress] = {}
+        self._waiting: list[Item] = []
+        self._last_flush = time.monotonic()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
+        self.fault: str | None = None
+        self.commits = 0
+        self.operations = 0
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def put(self, operation: Operation, done: Done) -> None:
+        """Hand an operation in; it cannot be taken back."""
+        self._queue.put((operation, done))
+
+    def note_progress(self, hold_id: int, output_tokens: int, first_token_us: int | None) -> None:
+        """Remember how far a stream has come; it rides along with the next commit."""
+        self._progress[hold_id] = (hold_id, output_tokens, first_token_us)
+
+    def stop(self) -> None:
+        """Commit what waits and flush; blocks until that is done."""
+        self._queue.put(None)
+        self._thread.join()
+
+    @property
+    def queue_length(self) -> int:
+        """Operations that wait for a commit."""
+        return self._queue.qsize() + len(self._waiting)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._take()
+            self._step(flush=time.monotonic() - self._last_flush >= FLUSH_INTERVAL_S)
+        self._step(flush=True)
+        if self._waiting:
+            log.critical("%d operations could not be written before the stop: %s", len(self._waiting), self.fault)
+
+    def _take(self) -> None:
+        """Wait for work or for the next flush; then drain what is there."""
+        waiting = self._waiting
+        try:
+            item = self._queue.get(timeout=self._patience_s())
+            while item is not None:
+                waiting.append(item)
+                if len(waiting) >= MAX_BATCH:
+                    return
+                item = self._queue.get_nowait()
+            self._stopping = True
+        except queue.Empty:
+            return
+
+    def _patience_s(self) -> float | None:
+        if self.fault is not None:
+            return RETRY_INTERVAL_S
+        if self._batch.has_unflushed or self._progress:
+            return max(0.001, self._last_flush + FLUSH_INTERVAL_S - time.monotonic())
+        return None
+
+    def _step(self, *, flush: bool) -> None:
+        if self.fault is not None:
+            self._refuse_waiting_holds()
+            if not self._waiting:
+                self._try_to_resume()
+                return
+        if self._waiting or self._progress or (flush and self._batch.has_unflushed):
+            self._commit(flush=flush)
+
+    def _commit(self, *, flush: bool) -> None:
+        items, progress, self._progress = self._waiting, self._progress, {}
+        try:
+            self._batch.write([operation for operation, _ in items], list(progress.values()), flush=flush)
+        except _FAILURES as error:
+            self._progress = progress | self._progress
+            self._recover(error)
+            return
+        self.commits += 1
+        self.operations += len(items)
+        self._waiting = []
+        self._report(items)
+        if flush:
+            self._last_flush = time.monotonic()
+
+    def _report(self, items: list[Item], error: GatewayError | None = None) -> None:
+        if items:
+            self._resolve([(done, error) for _, done in items])
+
+    def _recover(self, error: Exception) -> None:
+        log.warning("a commit of %d operations failed: %s", len(self._waiting), error)
+        if not self._rebuilt():
+            self._enter_fault(error)
+        elif isinstance(error, _UNWRITABLE):
+            items, self._waiting = self._waiting, []
+            for item in items:
+                self._write_alone(item)
+        else:
+            if _disk_is_full(error) and self._ballast.release():
+                log.warning("the disk is full: the ballast file was given up so that open requests can be settled")
+            self._enter_fault(error)
+
+    def _write_alone(self, item: Item) -> None:
+        try:
+            if not self._batch.has(item[0]):
+                self._batch.write([item[0]])
+            self._report([item])
+        except _UNWRITABLE as error:
+            self._rebuilt()
+            self._write_without_content(item, error)
+        except sqlite3.Error as error:
+            self._rebuilt()
+            self._enter_fault(error)
+            self._waiting.append(item)
+
+    def _write_without_content(self, item: Item, error: Exception) -> None:
+        """The figures count more than the text that may have been what could not be written."""
+        operation, done = item
+        log.error("an operation cannot be written as it is: %s: %r", error, operation)
+        if isinstance(operation, Settlement) and (operation.query or operation.response or operation.messages):
+            bare = msgspec.structs.replace(operation, query="", response=None, messages=None, error_message=None)
+            self._write_alone((bare, done))
+        else:
+            self._report([item], StoreUnavailable("This request could not be recorded; the service's log says why."))
+
+    def _rebuilt(self) -> bool:
+        try:
+            self._batch.rebuild()
+        except sqlite3.Error as error:
+            log.warning("the database cannot be read: %s", error)
+            return False
+        return True
+
+    def _enter_fault(self, error: Exception) -> None:
+        if self.fault is None:
+            log.error("new requests are refused until the database can be written again: %s", error)
+        self.fault = str(error)
+
+    def _refuse_waiting_holds(self) -> None:
+        holds = [item for item in self._waiting if isinstance(item[0], Hold)]
+        if holds:
+            self._waiting = [item for item in self._waiting if not isinstance(item[0], Hold)]
+            self._report(holds, unwritable(self.fault))
+
+    def _try_to_resume(self) -> None:
+        if not self._ballast.restore() or not self._rebuilt():
+            return
+        try:
+            self._batch.write([], flush=True)
+        except sqlite3.Error as error:
+            self.fault = str(error)
+            self._rebuilt()
+        else:
+            log.warning("the database can be written again")
+            self.fault = None
+
+
+def unwritable(fault: str | None) -> StoreUnavailable:
+    """The refusal of a hold while the file cannot be written."""
+    return StoreUnavailable(
+        f"The database cannot be written now ({fault}). Nothing was sent to the provider; try again shortly.",
+        retry_after_s=RETRY_AFTER_S,
+    )
+
+
+def _disk_is_full(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
