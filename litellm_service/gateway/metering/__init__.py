@@ -1,0 +1,1 @@
+"""How much: models, prices, usage, token estimates."""

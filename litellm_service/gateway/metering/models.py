@@ -1,0 +1,208 @@
+"""What LiteLLM's map says about each model, in a compact form."""
+
+import difflib
+from collections.abc import Iterator
+from importlib import resources
+
+import msgspec
+
+from gateway.domain.price import Rates, Tier
+from gateway.providers.catalog import Catalog, Provider
+
+_NEAREST_MAX_CHARS = 100
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """Rates and long-context tiers (ascending) under one service tier."""
+
+    rates: Rates
+    tiers: tuple[Tier, ...] = ()
+
+
+class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One model at one provider: `name` is what goes upstream, `key` is LiteLLM's name.
+
+    `context_window` and `max_output_tokens` are `None` where the map does not know. `terms` is `None` without a price per
+    token; `service_tiers` holds what `priority` and `flex` cost instead. `search_pico_usd`: the dearest price of one web search.
+    """
+
+    key: str
+    name: str
+    provider: str
+    mode: str
+    context_window: int | None
+    max_output_tokens: int | None
+    abilities: tuple[str, ...]
+    terms: Terms | None
+    service_tiers: dict[str, Terms]
+    search_pico_usd: int | None
+
+    @property
+    def canonical(self) -> str:
+        """`provider/model`, as our ledger and lists name it."""
+        return f"{self.provider}/{self.name}"
+
+
+def _demo_model(name: str, pico_usd_per_token: int) -> ModelInfo:
+    return ModelInfo(
+        key=f"demo/{name}",
+        name=name,
+        provider="demo",
+        mode="chat",
+        context_window=128_000,
+        max_output_tokens=8_192,
+        abilities=(),
+        terms=Terms(rates=Rates(input=pico_usd_per_token, output=pico_usd_per_token)),
+        service_tiers={},
+        search_pico_usd=None,
+    )
+
+
+DEMO_MODELS = {
+    info.name: info
+    for info in (
+        _demo_model("echo", 0),
+        _demo_model("error", 0),
+        _demo_model("priced", 1_000_000),  # play money: 1 USD per million tokens
+        _demo_model("slow", 0),
+        _demo_model("story", 0),
+    )
+}
+
+
+class _Row(msgspec.Struct):
+    mode: str
+    context: int | None = None
+    max_output: int | None = None
+    abilities: tuple[str, ...] = ()
+    search: int | None = None
+    rates: Rates | None = None
+    tiers: tuple[Tier, ...] = ()
+    service_tiers: dict[str, Terms] = {}
+
+
+class _File(msgspec.Struct):
+    litellm_version: str
+    date: str
+    groups: dict[str, dict[str, msgspec.Raw]]
+
+
+_ROW = msgspec.json.Decoder(_Row)
+
+
+class ModelMap:
+    """Models by provider; rows are decoded when they are asked for."""
+
+    def __init__(self, file: _File, catalog: Catalog) -> None:
+        self.version = f"litellm {file.litellm_version}"
+        self.date = file.date
+        self._groups = file.groups
+        self._catalog = catalog
+        self._makers = [provider for provider in catalog.providers.values() if provider.maker]
+        self._names: list[str] | None = None
+
+    @classmethod
+    def load(cls, catalog: Catalog | None = None) -> "ModelMap":
+        """Read the map that comes with the package; `catalog` says which provider covers which part of it."""
+        data = resources.files("gateway.metering").joinpath("model_map.json").read_bytes()
+        return cls(msgspec.json.decode(data, type=_File), catalog or Catalog.load())
+
+    def provider_of(self, bare_name: str) -> str | None:
+        """The provider of a name without prefix (`gpt-4o`, `gemini-2.5-pro`), `None` where the map knows none.
+
+        As in LiteLLM, a key without a prefix belongs to its `litellm_provider`; where that one is not in our catalog (LiteLLM
+        gives bare Gemini names to Vertex AI), the maker whose `prefix/name` the map lists.
+        """
+        for provider in self._makers:
+            if any(bare_name in self._group(part) for part in provider.map_providers):
+                return provider.name
+        for provider in self._makers:
+            if self._located(provider, bare_name):
+                return provider.name
+        return None
+
+    def find(self, provider: str, upstream_model: str) -> ModelInfo | None:
+        """The model as this provider of the catalog serves it, by any spelling that LiteLLM's map has for it."""
+        if provider == "demo":
+            return DEMO_MODELS.get(upstream_model)
+        row = self._catalog.providers.get(provider)
+        if row is None:
+            return None
+        for name in _spellings(upstream_model):
+            if located := self._located(row, name):
+                return _info(row, upstream_model, *located)
+        return None
+
+    def chat_models(self, provider: str) -> list[ModelInfo]:
+        """Every chat model of a provider, by name; empty for a provider the map says nothing of."""
+        if provider == "demo":
+            return list(DEMO_MODELS.values())
+        row = self._catalog.providers.get(provider)
+        if row is None:
+            return []
+        found = {info.name: info for info in self._infos(row) if info.mode == "chat"}
+        return [found[name] for name in sorted(found)]
+
+    def nearest(self, name: str, n: int = 3) -> list[str]:
+        """Canonical names that look like this one, the likeliest first."""
+        if self._names is None:
+            self._names = [info.canonical for name in self._catalog.providers for info in self.chat_models(name)]
+        return _closest(name[:_NEAREST_MAX_CHARS].lower(), self._names, n)
+
+    def _group(self, litellm_provider: str) -> dict[str, msgspec.Raw]:
+        return self._groups.get(litellm_provider, {})
+
+    def _located(self, provider: Provider, name: str) -> tuple[str, msgspec.Raw] | None:
+        for part in provider.map_providers:
+            group = self._group(part)
+            for key in (f"{provider.litellm_prefix}/{name}", f"{part}/{name}", name):
+                if key in group:
+                    return key, group[key]
+        return None
+
+    def _infos(self, provider: Provider) -> Iterator[ModelInfo]:
+        for part in provider.map_providers:
+            for key, raw in self._group(part).items():
+                name = key.removeprefix(f"{provider.litellm_prefix}/").removeprefix(f"{part}/")
+                yield _info(provider, name, key, raw)
+
+
+def _spellings(upstream_model: str) -> Iterator[str]:
+    """The name itself, then without what vendors put around it.
+
+    Google's `models/` (ai.google.dev/api/models), Fireworks' account path (docs.fireworks.ai), OpenAI's fine-tunes
+    `ft:base:org:name:id`, which the map prices as `ft:base`.
+    """
+    yield upstream_model
+    if upstream_model.startswith("models/"):
+        yield upstream_model.removeprefix("models/")
+    if upstream_model.startswith("ft:"):
+        yield ":".join(upstream_model.split(":")[:2])
+    if "/" not in upstream_model:
+        yield f"accounts/fireworks/models/{upstream_model}"
+
+
+def _info(provider: Provider, name: str, key: str, raw: msgspec.Raw) -> ModelInfo:
+    row = _ROW.decode(raw)
+    return ModelInfo(
+        key=key,
+        name=name,
+        provider=provider.name,
+        mode=row.mode,
+        context_window=row.context,
+        max_output_tokens=row.max_output,
+        abilities=row.abilities,
+        terms=Terms(rates=row.rates, tiers=row.tiers) if row.rates else None,
+        service_tiers=row.service_tiers,
+        search_pico_usd=row.search,
+    )
+
+
+def _closest(name: str, names: list[str], n: int) -> list[str]:
+    """By likeness of the whole name, or of the part behind the provider where none was given."""
+    if "/" in name:
+        return difflib.get_close_matches(name, names, n, cutoff=0.5)
+    bare: dict[str, str] = {}
+    for full in names:
+        bare.setdefault(full.partition("/")[2], full)
+    return [bare[match] for match in difflib.get_close_matches(name, list(bare), n, cutoff=0.5)]
