@@ -2,8 +2,10 @@
 
     python litellm_service/scripts/compact_model_map.py [--date 2026-11-23] [--output FILE]
 
-LiteLLM is located, never imported. Facts only: provider, mode, limits, abilities, and prices as integer pico-USD read from
-the decimal text. The same input gives the same bytes; `--date` says when, and an unchanged file keeps its date.
+LiteLLM is located, never imported. Facts only: provider, mode, limits, abilities, and prices as integer pico-USD read
+from the decimal text. The same input gives the same bytes; `--date` says when, and an unchanged file keeps its date.
+Not taken over: discounts by the hour of the day and for batches, and prices per image, second, character or page (a model
+that is billed only so stays without a price).
 """
 
 import argparse
@@ -141,7 +143,7 @@ def limits(row: Model) -> Model:
 
 
 def terms_of(row: Model) -> Model:
-    """Rates, long-context tiers and the variants of service tiers; empty where input or output has no price per token."""
+    """Rates, long-context tiers, service tiers; empty where input or output has no price per token."""
     if brackets := bracketed(row):
         return brackets
     base = rates_with(row, "")
@@ -159,7 +161,7 @@ def terms_of(row: Model) -> Model:
 
 
 def variant_of(row: Model, name: str, base: Rates, tiers: dict[int, Rates]) -> Model:
-    """Terms under a service tier. A long-context tier without a price of its own gets the dearer of both, class by class."""
+    """Terms under a service tier; a long-context tier without a price of its own gets the dearer one of each class."""
     own = rates_with(row, f"_{name}")
     if not own:
         return {}
@@ -187,7 +189,7 @@ def rates_with(row: Model, suffix: str) -> Rates:
 
 
 def tiers_with(row: Model, suffix: str, base: Rates) -> dict[int, Rates]:
-    """Rates by the number of prompt tokens above which they apply; a class without its own tier price keeps the base's."""
+    """Rates by the prompt tokens above which they apply; a class without a price in a tier keeps the base's."""
     tiers: dict[int, Rates] = {}
     for field, value in row.items():
         matched = _TIERED.fullmatch(field.removesuffix(suffix)) if field.endswith(suffix) else None

@@ -22,8 +22,9 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One model at one provider: `name` is what goes upstream, `key` is LiteLLM's name.
 
-    `context_window` and `max_output_tokens` are `None` where the map does not know. `terms` is `None` without a price per
-    token; `service_tiers` holds what `priority` and `flex` cost instead. `search_pico_usd`: the dearest price of one web search.
+    `context_window` and `max_output_tokens` are `None` where the map does not know. `terms` is `None` without a price
+    per token; `service_tiers` holds what `priority` and `flex` cost instead. `search_pico_usd`: the dearest price of
+    one web search.
     """
 
     key: str
@@ -87,6 +88,7 @@ class _File(msgspec.Struct):
     groups: dict[str, dict[str, msgspec.Raw]]
 
 
+_ZERO = Rates(input=0, output=0)
 _ROW = msgspec.json.Decoder(_Row)
 
 
@@ -99,7 +101,7 @@ class ModelMap:
         self._groups = file.groups
         self._catalog = catalog
         self._makers = [provider for provider in catalog.providers.values() if provider.maker]
-        self._names: list[str] | None = None
+        self._canonical: dict[str, list[str]] = {}
 
     @classmethod
     def load(cls, catalog: Catalog | None = None) -> "ModelMap":
@@ -110,8 +112,8 @@ class ModelMap:
     def provider_of(self, bare_name: str) -> str | None:
         """The provider of a name without prefix (`gpt-4o`, `gemini-2.5-pro`), `None` where the map knows none.
 
-        As in LiteLLM, a key without a prefix belongs to its `litellm_provider`; where that one is not in our catalog (LiteLLM
-        gives bare Gemini names to Vertex AI), the maker whose `prefix/name` the map lists.
+        As in LiteLLM, a key without a prefix belongs to its `litellm_provider`; where that one is not in our catalog
+        (LiteLLM gives bare Gemini names to Vertex AI), the maker whose `prefix/name` the map lists.
         """
         for provider in self._makers:
             if any(bare_name in self._group(part) for part in provider.map_providers):
@@ -140,14 +142,23 @@ class ModelMap:
         row = self._catalog.providers.get(provider)
         if row is None:
             return []
-        found = {info.name: info for info in self._infos(row) if info.mode == "chat"}
-        return [found[name] for name in sorted(found)]
+        infos = (self.find(provider, name) for name in sorted(set(self._names_at(row))))
+        return [info for info in infos if info is not None and _is_chat(info)]
 
     def nearest(self, name: str, n: int = 3) -> list[str]:
-        """Canonical names that look like this one, the likeliest first."""
-        if self._names is None:
-            self._names = [info.canonical for name in self._catalog.providers for info in self.chat_models(name)]
-        return _closest(name[:_NEAREST_MAX_CHARS].lower(), self._names, n)
+        """Canonical names that look like this one, the likeliest first; only its own provider's if it names one."""
+        prefix, _, model = name[:_NEAREST_MAX_CHARS].lower().rpartition("/")
+        provider = self._catalog.by_prefix(prefix.partition("/")[0])
+        among = [provider.name] if provider else list(self._catalog.providers)
+        known: dict[str, str] = {}
+        for canonical in (canonical for row in among for canonical in self._listed(row)):
+            known.setdefault(canonical.rpartition("/")[2].lower(), canonical)
+        return [known[match] for match in difflib.get_close_matches(model, list(known), n, cutoff=0.5)]
+
+    def _listed(self, provider: str) -> list[str]:
+        if provider not in self._canonical:
+            self._canonical[provider] = [info.canonical for info in self.chat_models(provider)]
+        return self._canonical[provider]
 
     def _group(self, litellm_provider: str) -> dict[str, msgspec.Raw]:
         return self._groups.get(litellm_provider, {})
@@ -155,31 +166,31 @@ class ModelMap:
     def _located(self, provider: Provider, name: str) -> tuple[str, msgspec.Raw] | None:
         for part in provider.map_providers:
             group = self._group(part)
-            for key in (f"{provider.litellm_prefix}/{name}", f"{part}/{name}", name):
+            for key in (f"{provider.litellm_prefix}/{name}", f"{part}/{name}", *((name,) if provider.maker else ())):
                 if key in group:
                     return key, group[key]
         return None
 
-    def _infos(self, provider: Provider) -> Iterator[ModelInfo]:
+    def _names_at(self, provider: Provider) -> Iterator[str]:
+        """Names to call: without LiteLLM's prefix, and without the base names of fine-tunes."""
         for part in provider.map_providers:
-            for key, raw in self._group(part).items():
+            for key in self._group(part):
                 name = key.removeprefix(f"{provider.litellm_prefix}/").removeprefix(f"{part}/")
-                yield _info(provider, name, key, raw)
+                if not name.startswith("ft:"):
+                    yield name
 
 
 def _spellings(upstream_model: str) -> Iterator[str]:
     """The name itself, then without what vendors put around it.
 
-    Google's `models/` (ai.google.dev/api/models), Fireworks' account path (docs.fireworks.ai), OpenAI's fine-tunes
-    `ft:base:org:name:id`, which the map prices as `ft:base`.
+    Google's `models/` (ai.google.dev/api/models); OpenAI's fine-tunes `ft:base:org:name:id`, which the map prices as
+    `ft:base`.
     """
     yield upstream_model
     if upstream_model.startswith("models/"):
         yield upstream_model.removeprefix("models/")
     if upstream_model.startswith("ft:"):
         yield ":".join(upstream_model.split(":")[:2])
-    if "/" not in upstream_model:
-        yield f"accounts/fireworks/models/{upstream_model}"
 
 
 def _info(provider: Provider, name: str, key: str, raw: msgspec.Raw) -> ModelInfo:
@@ -192,17 +203,19 @@ def _info(provider: Provider, name: str, key: str, raw: msgspec.Raw) -> ModelInf
         context_window=row.context,
         max_output_tokens=row.max_output,
         abilities=row.abilities,
-        terms=Terms(rates=row.rates, tiers=row.tiers) if row.rates else None,
+        terms=_terms(provider, row),
         service_tiers=row.service_tiers,
         search_pico_usd=row.search,
     )
 
 
-def _closest(name: str, names: list[str], n: int) -> list[str]:
-    """By likeness of the whole name, or of the part behind the provider where none was given."""
-    if "/" in name:
-        return difflib.get_close_matches(name, names, n, cutoff=0.5)
-    bare: dict[str, str] = {}
-    for full in names:
-        bare.setdefault(full.partition("/")[2], full)
-    return [bare[match] for match in difflib.get_close_matches(name, list(bare), n, cutoff=0.5)]
+def _is_chat(info: ModelInfo) -> bool:
+    """A row that states neither a price nor a context window is no model (`container`, for instance)."""
+    return info.mode == "chat" and (info.terms is not None or info.context_window is not None)
+
+
+def _terms(provider: Provider, row: _Row) -> Terms | None:
+    """The map writes 0 for free and for not known alike: only where the provider has free models is it a price."""
+    if row.rates is None or (row.rates == _ZERO and not row.tiers and not provider.zero_is_free):
+        return None
+    return Terms(rates=row.rates, tiers=row.tiers)

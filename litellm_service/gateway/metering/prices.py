@@ -8,6 +8,7 @@ from gateway.metering.models import ModelInfo, ModelMap
 
 _SERVICE_TIERS = ("priority", "flex")
 _KEPT = 4096
+DEMO_VERSION = "1"
 
 
 class PriceBook:
@@ -49,8 +50,9 @@ def price_of(info: ModelInfo, version: str, service_tier: str = "") -> Price | N
     if terms is None:
         return None
     name = f"{info.key}@{service_tier}" if own else info.key
-    source = "demo" if info.provider == "demo" else "litellm"
-    return Price(name=name, version=version, source=source, rates=terms.rates, tiers=terms.tiers)
+    if info.provider == "demo":
+        return Price(name=name, version=DEMO_VERSION, source="demo", rates=terms.rates)
+    return Price(name=name, version=version, source="litellm", rates=terms.rates, tiers=terms.tiers)
 
 
 def priced(price: Price | None, usage: Usage) -> tuple[int | None, CostSource]:

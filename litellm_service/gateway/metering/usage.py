@@ -4,22 +4,22 @@ What each provider's numbers mean, by the rule that its row in `catalog.toml` na
 
 - `openai`: cached and audio tokens are part of `prompt_tokens`, reasoning and audio part of `completion_tokens`
   (platform.openai.com/docs/api-reference/chat/object). DeepSeek names cache hits `prompt_cache_hit_tokens`
-  (api-docs.deepseek.com/guides/kv_cache), Moonshot `cached_tokens` beside the totals (platform.moonshot.ai/docs/api/chat);
-  Groq's streams carry usage in `x_groq.usage` too (console.groq.com/docs/api-reference).
-- `xai`: `completion_tokens` leaves reasoning out, `total_tokens` counts it; `cost_in_usd_ticks` is the cost in 10⁻¹⁰ USD
-  (docs.x.ai/docs/api-reference).
-- `openrouter`: `cost` is the charge in credits of 1 USD, cache writes are part of `prompt_tokens`; with a key of one's own at
-  the vendor (`is_byok`) the vendor bills `cost_details.upstream_inference_cost` besides
+  (api-docs.deepseek.com/guides/kv_cache), Moonshot `cached_tokens` beside the totals
+  (platform.moonshot.ai/docs/api/chat); where both spellings come, they say the same.
+- `xai`: `completion_tokens` leaves reasoning out, `total_tokens` counts it; `cost_in_usd_ticks` is the cost in
+  10⁻¹⁰ USD (docs.x.ai/docs/api-reference).
+- `openrouter`: `cost` is the charge in credits of 1 USD, cache writes are part of `prompt_tokens`; with a key of one's
+  own at the vendor (`is_byok`) the vendor bills `cost_details.upstream_inference_cost` besides
   (openrouter.ai/docs/use-cases/usage-accounting).
 - `perplexity`: `cost.total_cost` is the charge in USD, search fees included (docs.perplexity.ai/api-reference).
-- `litellm`: LiteLLM adds Anthropic's cache reads and writes and Gemini's thoughts into the totals, and hands on a provider's
-  `cost` (litellm/types/utils.py, `Usage`; litellm/llms/anthropic/chat/transformation.py, `calculate_usage`).
+- `litellm`: LiteLLM adds Anthropic's cache reads and writes and Gemini's thoughts into the totals, and hands on a
+  provider's `cost` (litellm/types/utils.py, `Usage`; litellm/llms/anthropic/chat/transformation.py, `calculate_usage`).
 
 Any provider's reasoning counts as apart when `total_tokens` is exactly prompt + completion + reasoning.
 
-Odd data never raises. A count that is negative, over 2**40 or no whole number is treated as absent. Without a prompt or a
-completion count (one of them may follow from the total) there is no usage: `None`, and the caller estimates. A detail larger
-than its total is cut down to it. Whatever was repaired is marked `estimated`.
+Odd data never raises. A count that is negative, over 2**40 or no whole number is treated as absent. Without a prompt
+or a completion count (one of them may follow from the total) there is no usage: `None`, and the caller estimates. A
+detail larger than its total is cut down to it. Whatever was repaired is marked `estimated`.
 """
 
 from decimal import ROUND_HALF_UP, Decimal
@@ -78,17 +78,7 @@ class _Wire(msgspec.Struct):
     is_byok: bool | None = None
 
 
-class _Groq(msgspec.Struct):
-    usage: msgspec.Raw = msgspec.Raw()
-
-
-class _Envelope(msgspec.Struct):
-    usage: msgspec.Raw = msgspec.Raw()
-    x_groq: _Groq | None = None
-
-
 _WIRE = msgspec.json.Decoder(_Wire)
-_ENVELOPE = msgspec.json.Decoder(_Envelope)
 _NO_PROMPT_DETAILS = _PromptDetails()
 _NO_COMPLETION_DETAILS = _CompletionDetails()
 
@@ -96,7 +86,7 @@ _NO_COMPLETION_DETAILS = _CompletionDetails()
 class _Counts:
     """Reads counts and remembers whether one of them made no sense."""
 
-    def __init__(self, flawed: bool) -> None:
+    def __init__(self, *, flawed: bool) -> None:
         self.flawed = flawed
 
     def sane(self, *stated: int | None) -> int | None:
@@ -116,18 +106,6 @@ class _Counts:
         return min(stated, room)
 
 
-def usage_in(body: bytes | msgspec.Raw) -> msgspec.Raw | None:
-    """The usage object of an answer or of a stream's chunk, not yet decoded; `None` where there is none."""
-    try:
-        envelope = _ENVELOPE.decode(body)
-    except _UNREADABLE:
-        return None
-    for raw in (envelope.usage, envelope.x_groq.usage if envelope.x_groq else msgspec.Raw()):
-        if bytes(raw) not in (b"", b"null"):
-            return raw
-    return None
-
-
 def normalise(raw: bytes | msgspec.Raw | None, rule: UsageRule) -> Usage | None:
     """The classes of a usage object under its provider's rule; `None`: it says nothing that can be used."""
     if raw is None:
@@ -135,7 +113,7 @@ def normalise(raw: bytes | msgspec.Raw | None, rule: UsageRule) -> Usage | None:
     wire, flawed = _decoded(raw)
     if wire is None:
         return None
-    counts = _Counts(flawed)
+    counts = _Counts(flawed=flawed)
     totals = _totals(wire, counts)
     if totals is None:
         return None

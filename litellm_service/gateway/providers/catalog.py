@@ -8,6 +8,7 @@ import msgspec
 
 Wire = Literal["openai", "litellm", "demo"]
 UsageRule = Literal["openai", "xai", "openrouter", "perplexity", "litellm"]
+OutputLimitField = Literal["max_tokens", "max_completion_tokens"]
 Interrupted = Literal["estimate", "charge_input", "free"]
 
 
@@ -27,8 +28,10 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     litellm_prefix: str = ""
     map_providers: tuple[str, ...] = ()
     maker: bool = False
+    zero_is_free: bool = False
     usage_rule: UsageRule = "openai"
     stream_usage: bool = True
+    output_limit_field: OutputLimitField = "max_tokens"
     interrupted: Interrupted = "estimate"
 
     @property
