@@ -1,0 +1,1 @@
+"""An upstream that meters what it served and fails on request."""

@@ -1,0 +1,152 @@
+"""Streams whose bytes are odd: all of these carry a good answer, or say clearly that they do not."""
+
+from faultmock import wires
+from faultmock.call import Call
+from faultmock.faults.shape import Fault, after_tokens, edited_stream, without_roles
+from faultmock.text import accented_tokens
+from faultmock.wires import Piece
+
+
+def _accented(call: Call) -> bytes:
+    call.answer = wires.Answer(call.ask, accented_tokens(len(call.answer.tokens)), call.answer.stopped)
+    pieces = wires.pieces(call.answer)
+    for piece in pieces:
+        call.serve(piece)
+    return b"".join(piece.sse() for piece in pieces)
+
+
+async def _send_bytes(call: Call, data: bytes, size: int) -> None:
+    await call.start_stream()
+    for at in range(0, len(data), size):
+        await call.chunk(data[at : at + size])
+    await call.end_stream()
+
+
+async def split_utf8(call: Call) -> None:
+    """Text of many bytes a character, one byte in each HTTP chunk."""
+    if call.ask.stream:
+        await _send_bytes(call, _accented(call), 1)
+    else:
+        await call.send_plain()
+
+
+async def one_write(call: Call) -> None:
+    """The whole stream in one HTTP chunk."""
+    if not call.ask.stream:
+        return await call.send_plain()
+    data = _accented(call)
+    await _send_bytes(call, data, len(data))
+
+
+async def byte_order_mark(call: Call) -> None:
+    """A UTF-8 byte order mark before the first event."""
+    if not call.ask.stream:
+        return await call.send_plain()
+    data = b"\xef\xbb\xbf" + _accented(call)
+    await _send_bytes(call, data, 64)
+
+
+def _newlines(newline: str) -> Fault:
+    async def fault(call: Call) -> None:
+        """Lines that end in another way than LF."""
+        if call.ask.stream:
+            await call.send_stream(wires.pieces(call.answer), newline)
+        else:
+            await call.send_plain()
+
+    return fault
+
+
+async def mixed_newlines(call: Call) -> None:
+    """LF, CRLF and CR in turn, CRLF pairs split between HTTP chunks."""
+    if not call.ask.stream:
+        return await call.send_plain()
+    data = b""
+    for i, piece in enumerate(wires.pieces(call.answer)):
+        call.serve(piece)
+        data += piece.sse(("\n", "\r\n", "\r")[i % 3])
+    await _send_bytes(call, data, 7)
+
+
+class _Raw(Piece):
+    """A piece that is sent as it is, without `data: `."""
+
+    def sse(self, newline: str = "\n") -> bytes:
+        return self.data.encode()
+
+
+def _comments(call: Call, pieces: list[Piece]) -> list[Piece]:
+    comment = _Raw("comment", ": keep-alive\n\n")
+    return [part for piece in pieces for part in (comment, piece)]
+
+
+def _fields(call: Call, pieces: list[Piece]) -> list[Piece]:
+    return [_Raw(p.role, f"id: 7\nretry: 100\nevent: x\ndata:{p.data}\n\n", p.event, p.tokens, p.usage) for p in pieces]
+
+
+def _many_lines(call: Call, pieces: list[Piece]) -> list[Piece]:
+    split = [(p, p.data.replace(',"object"', '\ndata: ,"object"', 1)) for p in pieces]
+    return [_Raw(p.role, f"data: {data}\n\n", p.event, p.tokens, p.usage) for p, data in split]
+
+
+def _long_line(call: Call, pieces: list[Piece]) -> list[Piece]:
+    size = int((call.ask.script.size or 10) * 1e6)
+    return after_tokens(call, pieces, _Raw("token", f'data: {{"choices":[],"padding":"{"x" * size}"}}\n\n'))
+
+
+def _long_comment(call: Call, pieces: list[Piece]) -> list[Piece]:
+    size = int((call.ask.script.size or 10) * 1e6)
+    return after_tokens(call, pieces, _Raw("comment", f": {'x' * size}\n\n"))
+
+
+def _unended(call: Call, pieces: list[Piece]) -> list[Piece]:
+    last = pieces[-1]
+    return [*pieces[:-1], _Raw(last.role, f"data: {last.data}", last.event)]
+
+
+def _invalid_event(call: Call, pieces: list[Piece]) -> list[Piece]:
+    return after_tokens(call, pieces, Piece("token", '{"choices": [oops'))
+
+
+def _html_mid(call: Call, pieces: list[Piece]) -> list[Piece]:
+    html = _Raw("token", "<html><body>504 Gateway Time-out</body></html>\n\n")
+    return without_roles(after_tokens(call, pieces, html), "finish", "usage", "done")
+
+
+def _error_data(call: Call) -> Piece:
+    event = "error" if call.ask.wire == "anthropic" else ""
+    return Piece("error", wires.dumps(wires.error_body(call.ask.wire, 500, "The server had an error")), event)
+
+
+def _error_event(call: Call, pieces: list[Piece]) -> list[Piece]:
+    cut = [i for i, piece in enumerate(pieces) if piece.role == "token"][: call.ask.script.after]
+    return [*pieces[: (cut[-1] + 1 if cut else 1)], _error_data(call)]
+
+
+def _error_then_done(call: Call, pieces: list[Piece]) -> list[Piece]:
+    return [*_error_event(call, pieces), Piece("done", "[DONE]")]
+
+
+def _error_first(call: Call, pieces: list[Piece]) -> list[Piece]:
+    return [_error_data(call)]
+
+
+FAULTS: dict[str, Fault] = {
+    "split-utf8": split_utf8,
+    "one-write": one_write,
+    "bom": byte_order_mark,
+    "crlf": _newlines("\r\n"),
+    "cr-only": _newlines("\r"),
+    "crlf-mixed": mixed_newlines,
+    "comments": edited_stream(_comments, "A comment before each event."),
+    "sse-fields": edited_stream(_fields, "`id`, `retry` and `event` fields, and no space after `data:`."),
+    "many-data-lines": edited_stream(_many_lines, "Each event's JSON spread over two `data:` lines."),
+    "long-line": edited_stream(_long_line, "A line of `size` MB (10 unless told)."),
+    "long-comment": edited_stream(_long_comment, "A comment of `size` MB (10 unless told)."),
+    "unended-done": edited_stream(_unended, "The last event without its empty line."),
+    "invalid-event": edited_stream(_invalid_event, "An event of broken JSON after `after` tokens."),
+    "html-mid": edited_stream(_html_mid, "HTML after `after` tokens, then the end."),
+    "error-event": edited_stream(_error_event, "An error event after `after` tokens, then the end."),
+    "error-then-done": edited_stream(_error_then_done, "An error event after `after` tokens, then `[DONE]`."),
+    "error-first": edited_stream(_error_first, "An error event instead of any token."),
+}
