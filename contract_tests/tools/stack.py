@@ -45,9 +45,17 @@ def wait_until(condition: Any, deadline_s: float = 5.0, what: str = "the conditi
 
 
 def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """A small environment for a subprocess: the few names it needs, and `extra`."""
+    """A small environment for a subprocess: the few names it needs, nothing from somebody's `.env`, and `extra`."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", **extra}
+    return {**_blanked_dotenv(), **kept, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", **extra}
+
+
+def _blanked_dotenv() -> dict[str, str]:
+    """An empty variable counts as unset, and wins over the file."""
+    path = ROOT / ".env"
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    names = [line.partition("=")[0].removeprefix("export ").strip() for line in lines if "=" in line]
+    return {name: "" for name in names if name.isidentifier()}
 
 
 class Service:
@@ -162,8 +170,9 @@ class ApiService(Service):
             "DATABASE_URL": f"sqlite:///{self.database}",
             "OPENAI_BASE_URL": upstream,
             "OPENAI_API_KEY": "sk-test-openai",
-            "GATEWAY_CONFIG": "",
+            "GATEWAY_CONFIG": str(folder / "gateway.toml"),
         }
+        (folder / "gateway.toml").touch()
         command = [sys.executable, "api_service.py"]
         super().__init__(command, ROOT / "litellm_service", folder / "api.log", {**settings, **environment})
 
@@ -204,7 +213,7 @@ class ApiService(Service):
             return [dict(row) for row in connection.execute(statement, parameters)]
 
     def open_holds(self) -> int:
-        """Holds that nobody has settled."""
+        """Holds that nobody has settled (settled ones may lie about for a moment)."""
         return int(self.rows(OPEN_HOLDS)[0]["open"])
 
     def gateway(self, *arguments: str, deadline_s: float = 60.0) -> subprocess.CompletedProcess[str]:
@@ -220,7 +229,10 @@ class ApiService(Service):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
 
-OPEN_HOLDS = "SELECT count(*) AS open FROM holds"
+OPEN_HOLDS = """
+SELECT count(*) AS open FROM holds h
+WHERE NOT EXISTS (SELECT 1 FROM ledger l WHERE l.request_id = h.request_id AND l.attempt = h.attempt)
+"""
 
 
 class WebUI(Service):

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterator
 
 from faultmock import wires
-from faultmock.call import Call
+from faultmock.call import Call, head
 from faultmock.faults.shape import Fault
 
 _MB = 1_000_000
@@ -144,10 +144,12 @@ async def gzip_answer(call: Call) -> None:
 
 
 async def second_answer(call: Call) -> None:
-    """A good answer and, unasked, another one behind it on the same connection."""
+    """A good answer and, unasked, another one behind it in the same segment."""
     body, kind = _whole(call)
-    await call.send_body(body, content_type=kind)
-    await call.send_body(b'{"error":{"message":"response of somebody else"}}', 500)
+    other = b'{"error":{"message":"response of somebody else"}}'
+    call.status = 200
+    first = head(200, [("content-type", kind), ("content-length", str(len(body)))]) + body
+    await call.connection.send(first + head(500, [("content-length", str(len(other)))]) + other)
 
 
 FAULTS: dict[str, Fault] = {
