@@ -37,24 +37,34 @@ def unpack(blob: bytes) -> int:
     return int.from_bytes(blob, "little")
 
 
+def total(histogram: int) -> int:
+    """How many values it counts."""
+    return sum(_counts(histogram))
+
+
 def percentiles_s(histogram: int, quantiles: tuple[float, ...]) -> list[float | None]:
     """Seconds at each ascending quantile in 0..1; `None` for each when the histogram is empty."""
-    counts = []
-    while histogram:
-        counts.append(histogram & _LANE_MASK)
-        histogram >>= _LANE_BITS
-    total = sum(counts)
-    if not total:
+    counts = _counts(histogram)
+    number = sum(counts)
+    if not number:
         return [None] * len(quantiles)
     found: list[float | None] = []
     seen, index = 0, -1
     for quantile in quantiles:
-        rank = max(1, math.ceil(quantile * total))
+        rank = max(1, math.ceil(quantile * number))
         while seen < rank:
             index += 1
             seen += counts[index]
         found.append(_representative_us(index) / 1e6)
     return found
+
+
+def _counts(histogram: int) -> list[int]:
+    counts = []
+    while histogram:
+        counts.append(histogram & _LANE_MASK)
+        histogram >>= _LANE_BITS
+    return counts
 
 
 def _representative_us(index: int) -> float:

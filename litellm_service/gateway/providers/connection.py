@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import httptools
 
-from gateway.domain.errors import ProviderError, ProviderTimeout, ProviderUnavailable
+from gateway.domain.errors import ProviderTimeout, ProviderUnavailable
 from gateway.providers.reply import Headers
 
 HIGH_WATER_BYTES = 256 * 1024
@@ -70,7 +70,7 @@ class Connection(asyncio.Protocol):
         self._transport.write(data)
 
     async def head(self) -> None:
-        """Wait for status and headers; raises `ProviderUnavailable` (with `never_sent` if not a byte came) or the like."""
+        """Wait for status and headers; raises `ProviderUnavailable` (`never_sent`: it was a kept-alive one, closed already) or the like."""
         while not self.has_head:
             if self._error is not None:
                 raise self._error
@@ -162,7 +162,8 @@ class Connection(asyncio.Protocol):
             self._finish()
         else:
             where = "in the middle of its answer" if self.heard else "before it answered"
-            self._fail(ProviderUnavailable(f"The provider closed the connection {where}.", never_sent=not self.heard))
+            stale = not self.heard and self.calls > 1
+            self._fail(ProviderUnavailable(f"The provider closed the connection {where}.", never_sent=stale))
 
     # httptools callbacks
 
@@ -230,7 +231,3 @@ class Connection(asyncio.Protocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-
-def is_stale(error: Exception, connection: Connection) -> bool:
-    """A kept-alive connection that the upstream had closed before it heard of this call."""
-    return isinstance(error, ProviderError) and error.never_sent and connection.calls > 1

@@ -1,0 +1,188 @@
+"""The wiring: builds every part from the settings and passes it to those who need it."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+
+from gateway import __version__
+from gateway.domain.failpoint import failpoint
+from gateway.domain.usage import Usage
+from gateway.http import chat, openai
+from gateway.http.answering import CallingRoute, Parse
+from gateway.http.errors import status_of
+from gateway.http.guard import Guard
+from gateway.http.health import Health
+from gateway.http.models import ModelList
+from gateway.http.replying import App, Receive, Scope, Send
+from gateway.http.routes import Dispatcher, routes
+from gateway.http.sinks import OpenAIWire, SeedWire, Wire
+from gateway.identity import Identity
+from gateway.ledger.recovery import resolution
+from gateway.metering.charge import interrupted_usage
+from gateway.metering.models import ModelMap
+from gateway.metering.prices import PriceBook, priced
+from gateway.pipeline import Pipeline
+from gateway.providers.deployment import Endpoint
+from gateway.providers.litellm_worker.process import LiteLLMWorker
+from gateway.providers.transport import Transport, split_url
+from gateway.providers.upstreams import Upstreams
+from gateway.routing.router import Router
+from gateway.settings import ProviderSetting, Settings
+from gateway.store.sqlite.reading import Reader
+from gateway.store.sqlite.store import SqliteStore
+from gateway.telemetry.log import RequestLog
+
+log = logging.getLogger(__name__)
+
+
+class Gateway:
+    """The API service as an ASGI application, and its start and stop.
+
+    The store is opened by whoever serves. `start` settles what an earlier process left behind before anything is served;
+    `stop` settles and closes.
+    """
+
+    def __init__(self, settings: Settings, admin_key: str | None, *, logs_as_json: bool) -> None:
+        self._settings = settings
+        self.store = SqliteStore(settings.database, __version__)
+        self._transport = Transport()
+        self._worker = LiteLLMWorker()
+        self._log = RequestLog(as_json=logs_as_json)
+        rows = {name: setting.row for name, setting in settings.providers.items()}
+        missing = {name: why for name, setting in settings.providers.items() if (why := _missing(setting))}
+        self._models = ModelMap.load()
+        self._prices = PriceBook(self._models)
+        pipeline = Pipeline(
+            router=Router(
+                _endpoints(settings), settings.aliases,
+                provider_of=self._models.provider_of, nearest=self._models.nearest, missing=missing,
+            ),
+            prices=self._prices,
+            store=self.store,
+            upstreams=Upstreams(self._transport, self._worker, settings.timeouts),
+            log=self._log,
+            status_of=status_of,
+            store_content=settings.store.store_content,
+        )  # fmt: skip
+        identity = Identity(admin_key)
+        self._health = Health(self._parts)
+        self._calling = self._calling_routes(pipeline, identity)
+        models = ModelList(rows, self._models, self._prices, missing, settings.aliases)
+        self._state = SimpleNamespace()
+        dispatcher = Dispatcher(
+            self._calling, routes(self._health, models, identity), SimpleNamespace(state=self._state)
+        )
+        self.asgi: App = _with_lifespan(
+            Guard(dispatcher, allowed_hosts=settings.allowed_hosts, cors_origins=settings.server.cors_origins), self.start, self.stop
+        )
+
+    async def start(self) -> None:
+        """Begin to write, resolve orphans."""
+        self.store.start()
+        await self._resolve_orphans()
+        self._state.reader = Reader(self.store.database)
+
+    async def stop(self) -> None:
+        """Called once no request runs any more: settle, flush, close."""
+        await self._transport.close()
+        await self._worker.stop()
+        await asyncio.to_thread(self.store.close)
+        self._state.reader.close()
+        self._log.flush()
+
+    def drain(self) -> None:
+        """From now on new calls are refused and readiness is off; open ones go on."""
+        self._health.ready = False
+        for route in self._calling.values():
+            route.draining = True
+
+    async def _resolve_orphans(self) -> None:
+        orphans = await asyncio.to_thread(self.store.orphans)
+        if not orphans:
+            return
+        failpoint("in_recovery")
+        settled = [self.store.settle(resolution(orphan, self._charge, priced)) for orphan in orphans]
+        await asyncio.gather(*settled)
+        log.warning("%d requests that an earlier process left unfinished were settled as estimates", len(orphans))
+
+    def _charge(self, provider: str, input_tokens: int, output_tokens: int) -> Usage:
+        setting = self._settings.providers.get(provider)
+        return interrupted_usage(setting.row.interrupted if setting else "estimate", input_tokens, output_tokens)
+
+    def _calling_routes(self, pipeline: Pipeline, identity: Identity) -> dict[str, CallingRoute]:
+        def route(parse: Parse, wire: Wire) -> CallingRoute:
+            limit = self._settings.server.max_body_bytes
+            return CallingRoute(parse=parse, wire=wire, pipeline=pipeline, identity=identity, max_body_bytes=limit)
+
+        return {"/api/chat": route(chat.parse, SeedWire()), "/v1/chat/completions": route(openai.parse, OpenAIWire())}
+
+    def _parts(self) -> dict[str, dict[str, object]]:
+        fault = self.store.fault
+        configured = [name for name, setting in self._settings.providers.items() if setting.configured]
+        worker = self._worker.status()
+        return {
+            "database": {"status": "ok", **self.store.figures()} if fault is None else {"status": "down", "reason": fault},
+            "providers": {"status": "ok", "configured": configured, "open_calls": self._transport.open_connections()},
+            "litellm_worker": {**worker, "status": _worker_status(str(worker["status"]))},
+        }
+
+
+def _worker_status(state: str) -> str:
+    return {"ready": "ok", "failed": "degraded"}.get(state, "idle")
+
+
+def _endpoints(settings: Settings) -> dict[str, Endpoint]:
+    endpoints = {}
+    for setting in settings.providers.values():
+        endpoint = _endpoint(setting)
+        endpoints.update(dict.fromkeys(setting.row.prefixes, endpoint))
+    return endpoints
+
+
+def _endpoint(setting: ProviderSetting) -> Endpoint:
+    row = setting.row
+    key = setting.api_key
+    lines = [b"content-type: application/json", b"accept-encoding: identity", f"user-agent: litellm-microservices/{__version__}".encode()]
+    if key:
+        lines.append(b"authorization: Bearer " + key.encode())
+    if setting.via_litellm:
+        origin, host, path = None, "litellm", "/v1"
+        if setting.base_url:
+            lines.append(b"x-gateway-api-base: " + setting.base_url.encode())
+    elif setting.base_url:
+        origin, path = split_url(setting.base_url)
+        host = origin.authority
+    else:
+        origin, host, path = None, "", ""
+    head = f"POST {path}/chat/completions HTTP/1.1\r\nhost: {host}\r\n".encode() + b"\r\n".join(lines) + b"\r\n"
+    return Endpoint(row, origin, head, (key,) if key else (), setting.via_litellm)
+
+
+def _missing(setting: ProviderSetting) -> str | None:
+    """What to do to be able to call a provider; `None` if it can be called."""
+    row = setting.row
+    if setting.configured:
+        return None
+    if row.key_variable and not row.local:
+        return f"{row.title} has no key here. Put {row.key_variable}=… into .env and start the gateway again."
+    return f"{row.title} is not set up here. Put {row.base_url_variable}=… (where it listens) into .env and start the gateway again."
+
+
+def _with_lifespan(app: App, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]) -> App:
+    async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await app(scope, receive, send)
+            return
+        await receive()
+        try:
+            await start()
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    return asgi

@@ -1,0 +1,27 @@
+"""A client's request after parsing: the few fields we read, and the untouched rest."""
+
+import msgspec
+
+from gateway.domain.entry import Operation
+
+
+class ModelRequest(msgspec.Struct, kw_only=True):
+    """One request for a model's answer, in the OpenAI wire's fields whatever route it came by.
+
+    `fields` is the whole body, each value still the JSON it came as; `size` is that body's length in bytes.
+    `query` is the text of the last user message. `messages` is their JSON where there is more to show than `query`.
+    `output_limit` is what the client allows the answer in tokens; `None`: it did not say.
+    """
+
+    operation: Operation
+    model: str
+    stream: bool
+    fields: dict[str, msgspec.Raw]
+    size: int
+    query: str
+    messages: str | None
+    application_id: str
+    user_id: str
+    choices: int = 1
+    output_limit: int | None = None
+    wants_usage: bool = False

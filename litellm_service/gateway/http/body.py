@@ -1,0 +1,90 @@
+"""Reading a JSON body: type, size, time, shape."""
+
+import json
+from collections.abc import Mapping
+from typing import TypeVar
+
+import msgspec
+
+from gateway.domain.errors import InvalidRequest, RequestTimeout, TooLarge, UnsupportedMediaType
+from gateway.http.replying import Receive
+
+T = TypeVar("T")
+
+
+async def read_json(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> bytes:
+    """The body's bytes; raises `UnsupportedMediaType`, `TooLarge`, or `RequestTimeout` when the client leaves before its end."""
+    kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+    if kind != b"application/json":
+        shown = kind.decode("latin-1") or "nothing"
+        raise UnsupportedMediaType(f"Send JSON with the header Content-Type: application/json (this came as {shown}).")
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise UnsupportedMediaType("Send the body without compression.")
+    declared = headers.get(b"content-length")
+    if declared is not None and int(declared) > limit:
+        raise _too_large(limit)
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message.get("more_body"):
+        body = await _rest(body, receive, limit)
+    elif message["type"] == "http.disconnect":
+        raise _left()
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
+
+
+def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """The typed value; raises `InvalidRequest` that names the field and what is allowed."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise invalid(error) from None
+    except RecursionError:
+        raise InvalidRequest("The body is nested too deeply.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"The body is not valid JSON: {_where(body, error)}.") from None
+
+
+def invalid(error: msgspec.ValidationError) -> InvalidRequest:
+    """`Expected `str`, got `int` - at `$.model`` as a sentence with the parameter's name."""
+    reason, _, path = str(error).partition(" - at `$")
+    name = path.rstrip("`").lstrip(".") or None
+    if "missing required field" in reason:
+        name = reason.split("`")[1]
+    elif "unknown field" in reason:
+        name = reason.split("`")[1]
+    return InvalidRequest(f"{name}: {reason}." if name else f"The body: {reason}.", param=name)
+
+
+async def _rest(start: bytes, receive: Receive, limit: int) -> bytes:
+    parts, size, more = [start], len(start), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _left()
+        part = message.get("body", b"")
+        parts.append(part)
+        size += len(part)
+        if size > limit:
+            raise _too_large(limit)
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+def _where(body: bytes, error: Exception) -> str:
+    try:
+        json.loads(body)
+    except json.JSONDecodeError as known:
+        return f"{known.msg} at line {known.lineno}, column {known.colno}"
+    except (ValueError, RecursionError):
+        return str(error)
+    return str(error)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is larger than {limit:,} bytes; send less, or raise MAX_BODY_BYTES.")
+
+
+def _left() -> RequestTimeout:
+    return RequestTimeout("The connection ended before the body was complete.")

@@ -1,0 +1,107 @@
+"""Uvicorn's HTTP protocol with deadlines, strict framing, and a word when the client leaves."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+CONNECTION = "gateway.connection"
+_ONCE = {b"host", b"content-length", b"transfer-encoding", b"content-type", b"authorization", b"x-api-key", b"x-goog-api-key"}
+_MAX_HEAD_BYTES = 64 * 1024
+
+
+class Protocol(HttpToolsProtocol):
+    """One client connection.
+
+    Uvicorn alone waits for ever for slow headers and bodies, tolerates repeated framing headers, and tells a handler that its
+    client left only if it asks. `on_lost` is called when the connection ends while a handler works.
+    """
+
+    header_timeout_s = 10.0
+    body_timeout_s = 30.0
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.on_lost: Callable[[], None] | None = None
+        self._waiting_since = time.monotonic()
+        self._reading_head = True
+        self._reading_body = False
+        self._head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """A silent connection must send its head in time, too."""
+        super().connection_made(transport)
+        self._waiting_since = time.monotonic()
+
+    def data_received(self, data: bytes) -> None:
+        """Bound the size of the head."""
+        if self._reading_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > _MAX_HEAD_BYTES + len(data):
+                self._refuse(_reply(b"431 Request Header Fields Too Large", b"too_large", b"More than 64 KB of headers."))
+                return
+        super().data_received(data)
+
+    def send_400_response(self, msg: str) -> None:
+        """What cannot be parsed is answered in our own form, and the connection ends."""
+        self._refuse(_reply(b"400 Bad Request", b"invalid_request", b"This is not valid HTTP/1.1, or its framing is ambiguous."))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the handler at once."""
+        super().connection_lost(exc)
+        if self.on_lost is not None:
+            self.on_lost()
+
+    def on_message_begin(self) -> None:
+        """The deadline of the head runs from its first byte."""
+        super().on_message_begin()
+        self._waiting_since, self._reading_head = time.monotonic(), True
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        """Refuse what two parsers could read in two ways; then hand the request on."""
+        self._reading_head, self._reading_body = False, True
+        self._waiting_since = time.monotonic()
+        names = [name for name, _ in self.headers]
+        repeated = len(names) != len(set(names)) and any(names.count(name) > 1 for name in _ONCE)
+        if repeated or (b"content-length" in names and b"transfer-encoding" in names):
+            raise httptools.HttpParserInvalidURLError("ambiguous framing")
+        self.scope[CONNECTION] = self  # type: ignore[typeddict-unknown-key]  # for handlers that watch the client
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Nothing more is awaited of this request."""
+        self._reading_body = False
+        super().on_message_complete()
+
+    def check_deadlines(self, now: float) -> None:
+        """Close the connection of a client that is too slow; called about once a second."""
+        waited = now - self._waiting_since
+        if self._reading_head and waited > self.header_timeout_s:
+            self._refuse(_too_slow(b"headers", self.header_timeout_s) if self._head_bytes else b"")
+        elif self._reading_body and waited > self.body_timeout_s:
+            self._refuse(_too_slow(b"body", self.body_timeout_s))
+
+    def _refuse(self, reply: bytes) -> None:
+        if self.transport is None or self.transport.is_closing():
+            return
+        if reply and (self.cycle is None or not self.cycle.response_started):
+            self.transport.write(reply)
+        self.transport.close()
+
+
+def _too_slow(part: bytes, limit_s: float) -> bytes:
+    message = b"The request's %s did not arrive within %g s; send it faster." % (part, limit_s)
+    return _reply(b"408 Request Timeout", b"request_timeout", message)
+
+
+def _reply(status: bytes, code: bytes, message: bytes) -> bytes:
+    body = (
+        b'{"error":{"message":"%s","type":"invalid_request_error","code":"%s","param":null,"request_id":null}}' % (message, code)
+    )
+    return b"HTTP/1.1 %s\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s" % (
+        status, len(body), body,
+    )  # fmt: skip

@@ -1,0 +1,231 @@
+"""The client's side of an answer: OpenAI's wire and the seed's, plain and streamed."""
+
+import asyncio
+from typing import Protocol
+
+import msgspec
+
+from gateway.domain.errors import StoreUnavailable
+from gateway.domain.failpoint import failpoint
+from gateway.domain.money import usd
+from gateway.domain.time import iso_seed, monotonic
+from gateway.http.errors import RawHeaders, body_of
+from gateway.http.replying import Send, send_bytes, send_error
+from gateway.pipeline import ClientLeft, Exchange
+from gateway.providers.openai import Piece
+
+KEEP_ALIVE_S = 15
+CLIENT_STALL_S = 60
+_KEEP_ALIVE = b": keep-alive\n\n"
+_DONE = b"data: [DONE]\n\n"
+
+
+class Wire(Protocol):
+    """How one route writes an answer."""
+
+    def piece(self, piece: Piece) -> bytes:
+        """An event stream's bytes for some content; may be empty."""
+
+    def end(self, exchange: Exchange, closing: list[Piece]) -> bytes:
+        """The bytes that finish an event stream."""
+
+    def failure(self, error: BaseException, request_id: str) -> bytes:
+        """The event that tells of an error in mid-stream."""
+
+    def whole(self, exchange: Exchange, closing: list[Piece]) -> bytes:
+        """A plain reply."""
+
+
+class OpenAIWire:
+    """Passes the upstream's bytes on."""
+
+    def piece(self, piece: Piece) -> bytes:
+        """As it came."""
+        return piece.raw
+
+    def end(self, exchange: Exchange, closing: list[Piece]) -> bytes:
+        """Usage only for those who asked, and one `[DONE]`."""
+        wanted = [piece.raw for piece in closing if exchange.request.wants_usage or not piece.usage_only]
+        terminated = exchange.reader is not None and exchange.reader.terminated
+        return b"".join(wanted) if terminated else b"".join([*wanted, _DONE])
+
+    def failure(self, error: BaseException, request_id: str) -> bytes:
+        """An `error` object, which the SDKs raise."""
+        return b"data: %s\n\n" % msgspec.json.encode(body_of(error, request_id))
+
+    def whole(self, exchange: Exchange, closing: list[Piece]) -> bytes:
+        """As it came."""
+        return closing[0].raw
+
+
+class SeedWire:
+    """`/api/chat`: chunks of text, and the metadata object at the end."""
+
+    def piece(self, piece: Piece) -> bytes:
+        """The words only."""
+        return _event({"type": "chunk", "delta": piece.text}) if piece.text else b""
+
+    def end(self, exchange: Exchange, closing: list[Piece]) -> bytes:
+        """Last words, then `done`."""
+        words = b"".join(self.piece(piece) for piece in closing)
+        return words + _event({"type": "done", "request_id": exchange.id, "metadata": metadata(exchange)})
+
+    def failure(self, error: BaseException, request_id: str) -> bytes:
+        """One `error` event."""
+        return _event({"type": "error", **body_of(error, request_id)})
+
+    def whole(self, exchange: Exchange, closing: list[Piece]) -> bytes:
+        """The seed's reply."""
+        text = exchange.reader.full_text if exchange.reader is not None else ""
+        return msgspec.json.encode({"request_id": exchange.id, "response": text, "metadata": metadata(exchange)})
+
+
+class ClientSink:
+    """Sends one answer; `started` once the status has gone out, after which errors are events."""
+
+    def __init__(self, send: Send, wire: Wire, *, stream: bool, flow_is_stalled: "Stalled") -> None:
+        self._send = send
+        self._wire = wire
+        self._stream = stream
+        self._stalled = flow_is_stalled
+        self._sent_at = monotonic()
+        self._timer: asyncio.TimerHandle | None = None
+        self._beat: asyncio.Task[None] | None = None
+        self._exchange: Exchange
+        self.started = False
+
+    def open(self, exchange: Exchange) -> None:
+        """Begin to keep a silent stream alive."""
+        self._exchange = exchange
+        if self._stream:
+            self._timer = asyncio.get_running_loop().call_later(KEEP_ALIVE_S, self._keep_alive)
+
+    async def content(self, exchange: Exchange, piece: Piece) -> None:
+        """Part of a stream, as it comes."""
+        data = self._wire.piece(piece)
+        if data:
+            await self._write(data)
+
+    async def finish(self, closing: list[Piece]) -> None:
+        """The end of a settled answer."""
+        exchange = self._exchange
+        await self._stop_beating()
+        failpoint("before_last_byte")
+        if self._stream:
+            await self._write(self._wire.end(exchange, closing), more=False)
+        else:
+            await send_bytes(self._send, 200, self._wire.whole(exchange, closing), _headers(exchange, settled=True))
+
+    async def fail(self, error: BaseException) -> None:
+        """An error: a reply of its own, or an event if the stream has begun."""
+        await self._stop_beating()
+        if self.started:
+            await self._write(self._wire.failure(error, self._exchange.id), more=False)
+        else:
+            await send_error(self._send, error, self._exchange.id, _route_headers(self._exchange))
+
+    async def close(self) -> None:
+        """Nobody listens any more."""
+        await self._stop_beating()
+
+    async def _write(self, data: bytes, *, more: bool = True) -> None:
+        if not self.started:
+            self.started = True
+            headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+            await self._send(
+                {"type": "http.response.start", "status": 200, "headers": headers + _headers(self._exchange, settled=False)}
+            )
+        self._sent_at = monotonic()
+        message = {"type": "http.response.body", "body": data, "more_body": more}
+        if self._stalled():
+            await self._send_to_slow_client(message)
+        else:
+            await self._send(message)
+
+    async def _send_to_slow_client(self, message: dict[str, object]) -> None:
+        try:
+            async with asyncio.timeout(CLIENT_STALL_S):
+                await self._send(message)
+        except TimeoutError:
+            self._exchange.hang_up()
+            raise ClientLeft from None
+
+    def _keep_alive(self) -> None:
+        silent = monotonic() - self._sent_at
+        if silent >= KEEP_ALIVE_S and not self._stalled():
+            self._beat = asyncio.get_running_loop().create_task(self._write(_KEEP_ALIVE))
+            silent = 0
+        self._timer = asyncio.get_running_loop().call_later(max(1, KEEP_ALIVE_S - silent), self._keep_alive)
+
+    async def _stop_beating(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._beat is not None:
+            await self._beat
+            self._beat = None
+
+
+class Stalled(Protocol):
+    """Whether the client has not read what was sent before."""
+
+    def __call__(self) -> bool:
+        """Now."""
+
+
+def metadata(exchange: Exchange) -> dict[str, object]:
+    """The seed's object, with the figures as they were settled and our additions."""
+    settlement, request = exchange.settlement, exchange.request
+    if settlement is None:
+        raise StoreUnavailable("This answer was not settled.")
+    usage = settlement.usage
+    first = settlement.first_token_us
+    return {
+        "response_time": settlement.duration_us / 1e6,
+        "tokens": {
+            "prompt": usage.prompt_tokens,
+            "completion": usage.completion_tokens,
+            "total": usage.total_tokens,
+            "cached": usage.cache_read,
+            "cache_write": usage.cache_write + usage.cache_write_1h,
+            "reasoning": usage.reasoning,
+        },
+        "cost_usd": usd(settlement.cost_nano_usd),
+        "cost_nano_usd": settlement.cost_nano_usd,
+        "cost_source": settlement.cost_source.name.lower(),
+        "timestamp": iso_seed(exchange.admitted_at_ms),
+        "model": request.model,
+        "provider": exchange.deployment.provider.name,
+        "upstream_model": exchange.deployment.upstream_model,
+        "application_id": request.application_id,
+        "user_id": request.user_id,
+        "time_to_first_token": None if first is None else first / 1e6,
+        "finish_reason": settlement.finish_reason,
+        "estimated": usage.estimated,
+    }
+
+
+def _headers(exchange: Exchange, *, settled: bool) -> RawHeaders:
+    headers = [(b"x-request-id", exchange.id.encode()), *_route_headers(exchange)]
+    settlement = exchange.settlement
+    if settled and settlement is not None:
+        if settlement.cost_nano_usd is not None:
+            headers.append((b"x-gateway-cost-usd", f"{settlement.cost_nano_usd / 1e9:.9f}".encode()))
+        if settlement.overhead_us is not None:
+            headers.append((b"x-gateway-overhead-ms", b"%.3f" % (settlement.overhead_us / 1e3)))
+    return headers
+
+
+def _route_headers(exchange: Exchange) -> RawHeaders:
+    if not exchange.is_admitted:
+        return []
+    deployment = exchange.deployment
+    return [
+        (b"x-gateway-provider", deployment.provider.name.encode()),
+        (b"x-gateway-model", deployment.model.encode("utf-8", "replace")),
+        (b"x-gateway-attempts", b"%d" % exchange.attempts),
+    ]
+
+
+def _event(value: object) -> bytes:
+    return b"data: %s\n\n" % msgspec.json.encode(value)

@@ -1,0 +1,35 @@
+"""What becomes of holds that a dead process left behind."""
+
+from collections.abc import Callable
+
+from gateway.domain.entry import CostSource, Kind, Outcome, Settlement
+from gateway.domain.price import Price
+from gateway.domain.usage import Usage
+from gateway.store.sqlite.store import Orphan
+
+MESSAGE = "The gateway stopped while this request was running; its usage is an estimate."
+
+Priced = Callable[[Price | None, Usage], tuple[int | None, CostSource]]
+Charge = Callable[[str, int, int], Usage]
+
+
+def resolution(orphan: Orphan, charge: Charge, priced: Priced) -> Settlement:
+    """The estimate that replaces an orphaned hold.
+
+    `charge` turns provider name, input and output estimate into what such an interruption is taken to cost there.
+    """
+    hold = orphan.hold
+    usage = charge(hold.provider, hold.input_tokens_estimate, orphan.output_tokens or 0)
+    cost, source = priced(hold.price, usage)
+    return Settlement(
+        hold=hold,
+        outcome=Outcome.FAILED,
+        http_status=500,
+        usage=usage,
+        cost_nano_usd=cost,
+        cost_source=source,
+        first_token_us=orphan.first_token_us,
+        error_code="gateway_stopped",
+        error_message=MESSAGE,
+        kind=Kind.ESTIMATE,
+    )

@@ -1,0 +1,32 @@
+"""A model as served at one provider endpoint with one credential."""
+
+import msgspec
+
+from gateway.providers.catalog import Provider
+from gateway.providers.transport import Origin
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """Where and how a provider is reached; `head` is the request's head up to what differs per call.
+
+    `secrets` are scrubbed from whatever the provider says. `via_litellm`: `origin` is the worker, found at call time.
+    """
+
+    provider: Provider
+    origin: Origin | None
+    head: bytes
+    secrets: tuple[str, ...]
+    via_litellm: bool
+
+
+class Deployment(msgspec.Struct, frozen=True):
+    """`model` is our canonical `provider/model`; `upstream_model` is the name sent upstream."""
+
+    endpoint: Endpoint
+    model: str
+    upstream_model: str
+
+    @property
+    def provider(self) -> Provider:
+        """The row of the catalogue."""
+        return self.endpoint.provider
