@@ -226,7 +226,12 @@ class ApiService(Service):
 
     def descriptors(self) -> int:
         """Open file descriptors of the process."""
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
+    def peak_memory_mb(self) -> float:
+        """The most memory that the process ever held."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 OPEN_HOLDS = """

@@ -40,21 +40,24 @@ class FaultMock:
         self._calls += 1
         wire = _WIRES.get(request.path.partition("?")[0])
         if wire is None:
-            return await self._handle_other(connection, request, self._calls)
+            await self._handle_other(connection, request, self._calls)
+            return
         try:
             ask = read_ask(wire, request.body, request.headers.get("x-faultmock", ""))
             _check_fault(ask.script.fault)
         except (ValueError, AttributeError, TypeError) as error:
             self._truth.write("unread", n=self._calls, path=request.path, error=str(error))
             refusal = wires.dumps(wires.error_body(wire, 400, f"faultmock: {error}")).encode()
-            return await _send_plainly(connection, 400, refusal)
+            await _send_plainly(connection, 400, refusal)
+            return
         await self._answer(Call(connection, request, ask, wires.make_answer(ask), self._calls))
 
     async def _handle_other(self, connection: Connection, request: Request, n: int) -> None:
         self._truth.write("other", n=n, path=request.path)
         if request.path == "/v1/models":
             data = [{"id": name, "object": "model", "created": 0, "owned_by": "faultmock"} for name in MODELS]
-            return await _send_plainly(connection, 200, wires.dumps({"object": "list", "data": data}).encode())
+            await _send_plainly(connection, 200, wires.dumps({"object": "list", "data": data}).encode())
+            return
         await _send_plainly(connection, 404, b'{"error":{"message":"faultmock: no such path"}}')
 
     async def _answer(self, call: Call) -> None:

@@ -4,9 +4,10 @@ import zlib
 
 # One cl100k token each with a leading space; 4.5 characters a token with the space, as in English prose.
 VOCABULARY = (
-    "the time of people is way to water in think a place it year for world on house was school as still at point by city "
-    "we great or three an state be never if become do under he last my read no need so land up side go them me boy us "
-    "once am life all two see four its head our kind new began one most did live say got use far you high and let"
+    "the time of people is way to water in think a place it year for world on house was school as still at point by "
+    "city we great or three an state be never if become do under he last my read no need so land up side go them me "
+    "boy us once am life all two see four its head our kind new began one most did live say got use far you high "
+    "and let"
 )
 ACCENTED = ("naïve", "größer", "東京", "🙂", "café", "Ω")
 _CHARACTERS_A_TOKEN = 7

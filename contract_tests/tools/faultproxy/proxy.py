@@ -54,8 +54,7 @@ class _Link:
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, to_client: bool) -> None:
         while data := await reader.read(_BLOCK):
-            while self._proxy.conditions.black_hole:
-                await asyncio.sleep(_CHECK_S)
+            await self._proxy.passable()
             conditions = self._proxy.conditions
             if conditions.latency_ms:
                 await asyncio.sleep(conditions.latency_ms / 1000)
@@ -109,6 +108,11 @@ class FaultProxy:
         self.accepted = 0
         self._links: dict[asyncio.Task[None], _Link] = {}
         self._server: asyncio.Server | None = None
+
+    async def passable(self) -> None:
+        """Wait until the network is no black hole any more."""
+        while self.conditions.black_hole:  # noqa: ASYNC110  # `conditions` is replaced from outside, without an event
+            await asyncio.sleep(_CHECK_S)
 
     async def start(self, port: int = 0) -> int:
         """Listen, and return the port."""

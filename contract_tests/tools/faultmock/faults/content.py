@@ -16,7 +16,8 @@ async def tool_calls(call: Call) -> None:
     """A tool call instead of text."""
     entry = {"id": "call_1", "type": "function", "function": _TOOL}
     if call.ask.stream:
-        return await call.send_stream(_tool_pieces(call))
+        await call.send_stream(_tool_pieces(call))
+        return
     body = wires.body(call.answer)
     body["choices"][0]["message"] = {"role": "assistant", "content": None, "tool_calls": [entry]}
     body["choices"][0]["finish_reason"] = "tool_calls"
@@ -40,7 +41,8 @@ async def reasoning(call: Call) -> None:
         thoughts = [_chunk(call, {"reasoning_content": "hmm "}) for _ in range(4)]
         pieces = before_role(wires.pieces(call.answer), "token", *thoughts)
         ends = [wires.openai_usage_piece(call.answer, usage), Piece("done", "[DONE]")]
-        return await call.send_stream([*without_roles(pieces, "usage", "done"), *ends])
+        await call.send_stream([*without_roles(pieces, "usage", "done"), *ends])
+        return
     body = {**wires.body(call.answer), "usage": usage}
     body["choices"][0]["message"]["reasoning_content"] = "hmm hmm hmm hmm"
     await call.send_plain(body)
@@ -50,7 +52,8 @@ async def refusal(call: Call) -> None:
     """The model refuses: `refusal` instead of `content`."""
     if call.ask.stream:
         pieces = without_roles(wires.pieces(call.answer), "token")
-        return await call.send_stream(before_role(pieces, "finish", _chunk(call, {"refusal": "No."}, tokens=1)))
+        await call.send_stream(before_role(pieces, "finish", _chunk(call, {"refusal": "No."}, tokens=1)))
+        return
     body = wires.body(call.answer)
     body["choices"][0]["message"] = {"role": "assistant", "content": None, "refusal": "No."}
     await call.send_plain(body)
@@ -59,7 +62,8 @@ async def refusal(call: Call) -> None:
 async def no_finish(call: Call) -> None:
     """No finish reason; in a stream `[DONE]` comes all the same."""
     if call.ask.stream:
-        return await call.send_stream(without_roles(wires.pieces(call.answer), "finish"))
+        await call.send_stream(without_roles(wires.pieces(call.answer), "finish"))
+        return
     body = wires.body(call.answer)
     body["choices"][0]["finish_reason"] = None
     await call.send_plain(body)

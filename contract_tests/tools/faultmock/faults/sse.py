@@ -33,7 +33,8 @@ async def split_utf8(call: Call) -> None:
 async def one_write(call: Call) -> None:
     """The whole stream in one HTTP chunk."""
     if not call.ask.stream:
-        return await call.send_plain()
+        await call.send_plain()
+        return
     data = _accented(call)
     await _send_bytes(call, data, len(data))
 
@@ -41,7 +42,8 @@ async def one_write(call: Call) -> None:
 async def byte_order_mark(call: Call) -> None:
     """A UTF-8 byte order mark before the first event."""
     if not call.ask.stream:
-        return await call.send_plain()
+        await call.send_plain()
+        return
     data = b"\xef\xbb\xbf" + _accented(call)
     await _send_bytes(call, data, 64)
 
@@ -60,7 +62,8 @@ def _newlines(newline: str) -> Fault:
 async def mixed_newlines(call: Call) -> None:
     """LF, CRLF and CR in turn, CRLF pairs split between HTTP chunks."""
     if not call.ask.stream:
-        return await call.send_plain()
+        await call.send_plain()
+        return
     data = b""
     for i, piece in enumerate(wires.pieces(call.answer)):
         call.serve(piece)

@@ -16,7 +16,8 @@ def _stated(change: Callable[[Json], Any]) -> Fault:
         """A usage that is not as it should be."""
         usage = change(openai_usage(call.ask.prompt_tokens, call.answer.completion_tokens))
         if not call.ask.stream:
-            return await call.send_plain({**wires.body(call.answer), "usage": usage})
+            await call.send_plain({**wires.body(call.answer), "usage": usage})
+            return
         pieces = wires.pieces(call.answer)
         await call.send_stream(
             [*without_roles(pieces, "usage", "done"), openai_usage_piece(call.answer, usage), pieces[-1]]
@@ -28,7 +29,8 @@ def _stated(change: Callable[[Json], Any]) -> Fault:
 async def absent(call: Call) -> None:
     """No usage anywhere."""
     if call.ask.stream:
-        return await call.send_stream(without_roles(wires.pieces(call.answer), "usage"))
+        await call.send_stream(without_roles(wires.pieces(call.answer), "usage"))
+        return
     body = wires.body(call.answer)
     del body["usage"]
     await call.send_plain(body)
@@ -40,12 +42,14 @@ def _running(call: Call, pieces: list[Piece], counts: Callable[[int, int], int])
     out: list[Piece] = []
     for piece in pieces:
         sent += piece.tokens
-        if piece.role == "token":
-            usage = openai_usage(call.ask.prompt_tokens, counts(sent, total))
-            data = dumps({**wires.openai_chunk(call.answer, {"content": call.answer.tokens[sent - 1]}), "usage": usage})
-            piece = Piece("token", data, tokens=1, usage=usage)
-        out.append(piece)
+        usage = openai_usage(call.ask.prompt_tokens, counts(sent, total))
+        out.append(_with_usage(call, sent - 1, usage) if piece.role == "token" else piece)
     return out
+
+
+def _with_usage(call: Call, at: int, usage: Json) -> Piece:
+    chunk = wires.openai_chunk(call.answer, {"content": call.answer.tokens[at]})
+    return Piece("token", dumps({**chunk, "usage": usage}), tokens=1, usage=usage)
 
 
 def _cumulative(call: Call, pieces: list[Piece]) -> list[Piece]:
