@@ -4,8 +4,8 @@
 
 LiteLLM is located, never imported. Facts only: provider, mode, limits, abilities, and prices as integer pico-USD read
 from the decimal text. The same input gives the same bytes; `--date` says when, and an unchanged file keeps its date.
-Not taken over: discounts by the hour of the day and for batches, and prices per image, second, character or page (a model
-that is billed only so stays without a price).
+Not taken over: discounts by the hour of the day and for batches, and prices per image, second, character or page (a
+model that is billed only so stays without a price).
 """
 
 import argparse
