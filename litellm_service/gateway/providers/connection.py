@@ -44,6 +44,7 @@ class Connection(asyncio.Protocol):
         self._error: Exception | None = None
         self._head_bytes = 0
         self._interim = False
+        self._keeps_alive = False
         self._timeouts = Timeouts()
         self._sent_at = 0.0
         self._heard_at = 0.0
@@ -82,6 +83,7 @@ class Connection(asyncio.Protocol):
             if self._error is not None:
                 raise self._error
             if self.complete:
+                self._finish()
                 return b""
             await self._wait()
         chunk = self._chunks.popleft()
@@ -107,7 +109,7 @@ class Connection(asyncio.Protocol):
 
     def check_deadlines(self, now: float) -> None:
         """Fail the reply if it is too slow; called now and then by the pool."""
-        if not self.busy or self._paused:
+        if not self.busy or self._paused or self.complete:
             return
         limits = self._timeouts
         if now - self._sent_at > limits.total_s:
@@ -125,7 +127,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; bytes that nobody asked for end the connection."""
-        if not self.busy:
+        if not self.busy or self.complete:
             self.close()
             return
         self._heard_at = self._clock()
@@ -143,9 +145,7 @@ class Connection(asyncio.Protocol):
             return
         if not self.has_head and self._head_bytes > MAX_HEAD_BYTES:
             self._fail(ProviderUnavailable("The provider's answer has more than 64 KB of headers."))
-        elif self.complete and self.busy:
-            self._finish()
-        elif self._waiter is not None:
+        else:
             self._wake()
 
     def eof_received(self) -> bool:
@@ -157,9 +157,9 @@ class Connection(asyncio.Protocol):
         self.lost = True
         if not self.busy:
             self._release(self, False)
-        elif self.has_head and exc is None and self._ends_with_connection():
+        elif self.complete or (self.has_head and exc is None and self._ends_with_connection()):
             self.complete = True
-            self._finish()
+            self._wake()
         else:
             where = "in the middle of its answer" if self.heard else "before it answered"
             stale = not self.heard and self.calls > 1
@@ -194,6 +194,7 @@ class Connection(asyncio.Protocol):
             self._interim = False
         else:
             self.complete = True
+            self._keeps_alive = self._parser.should_keep_alive()
 
     # inside
 
@@ -202,12 +203,11 @@ class Connection(asyncio.Protocol):
         return b"content-length" not in names and b"transfer-encoding" not in names
 
     def _finish(self) -> None:
+        """Everything was read: the connection may serve another call."""
+        if not self.busy:
+            return
         self.busy = False
-        if self._paused and not self.lost and self._transport is not None:
-            self._paused = False
-            self._transport.resume_reading()
-        reusable = not self.lost and self._parser.should_keep_alive()
-        self._wake()
+        reusable = not self.lost and self._keeps_alive
         if not reusable:
             self.close()
         self._release(self, reusable)
