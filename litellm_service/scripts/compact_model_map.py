@@ -4,7 +4,7 @@
 
 LiteLLM is located, never imported. Facts only: provider, mode, limits, abilities, and prices as integer pico-USD read
 from the decimal text. The same input gives the same bytes; `--date` says when, and an unchanged file keeps its date.
-Not taken over: discounts by the hour of the day and for batches, and prices per image, second, character or page (a
+Not taken over: discounts for batches, and prices per image, second, character or page (a
 model that is billed only so stays without a price).
 """
 
@@ -24,6 +24,7 @@ Rates = dict[str, int]
 
 OUTPUT = Path(__file__).parents[1] / "gateway" / "metering" / "model_map.json"
 PICO = Decimal(10) ** 12
+DAY = 24 * 60
 MAX_PICO_PER_UNIT = 10**15  # 1,000 USD: no token or call costs that; larger means a damaged map
 RATE_OF_FIELD = {
     "input_cost_per_token": "input",
@@ -156,6 +157,8 @@ def terms_of(row: Model) -> Model:
     terms: Model = {"rates": plain(base)}
     if tiers:
         terms["tiers"] = shown(tiers)
+    if off_peak := off_peak_of(row, base):
+        terms["off_peak"] = off_peak
     variants = {name: variant for name in SERVICE_TIERS if (variant := variant_of(row, name, base, tiers))}
     return terms | ({"service_tiers": variants} if variants else {})
 
@@ -169,6 +172,36 @@ def variant_of(row: Model, name: str, base: Rates, tiers: dict[int, Rates]) -> M
     stated = tiers_with(row, f"_{name}", rates)
     merged = {above: stated.get(above) or dearer(rates, tier) for above, tier in tiers.items()} | stated
     return {"rates": plain(rates)} | ({"tiers": shown(merged)} if merged else {})
+
+
+def off_peak_of(row: Model, base: Rates) -> Model:
+    """Rates that replace the usual ones at some times, as spans of minutes since Monday 00:00 UTC."""
+    stated = row.get("off_peak_pricing")
+    if not isinstance(stated, dict) or "weekday_timezone" in stated:
+        return {}
+    spans = [span for rule in stated.get("windows") or [stated] for span in spans_of(rule)]
+    return {"rates": plain(base | rates_with(stated, "")), "minutes_of_week": sorted(spans)} if spans else {}
+
+
+def spans_of(rule: Model) -> Iterator[tuple[int, int]]:
+    """One span for each day and window; a window that ends where it starts is the whole day, one may pass midnight."""
+    hours = rule.get("hours_utc") or []
+    for day in rule.get("weekdays") or range(1, 8):
+        midnight = (day - 1) * DAY
+        for window in [hours] if isinstance(hours, str) else hours:
+            start, end = (minute_of_day(clock) for clock in window.split("-"))
+            if start < end:
+                yield midnight + start, midnight + end
+                continue
+            yield midnight + start, midnight + DAY
+            if end:
+                yield midnight, midnight + end
+
+
+def minute_of_day(clock: str) -> int:
+    """`16:30` as 990."""
+    hour, minute = clock.strip().split(":")
+    return int(hour) * 60 + int(minute)
 
 
 def dearer(one: Rates, other: Rates) -> Rates:

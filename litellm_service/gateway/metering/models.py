@@ -10,6 +10,8 @@ from gateway.domain.price import Rates, Tier
 from gateway.providers.catalog import Catalog, Provider
 
 _NEAREST_MAX_CHARS = 100
+_MINUTES_OF_WEEK = 7 * 24 * 60
+_EPOCH_MINUTE_OF_WEEK = 3 * 24 * 60  # 1970-01-01 was a Thursday
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,12 +21,24 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     tiers: tuple[Tier, ...] = ()
 
 
+class OffPeak(msgspec.Struct, frozen=True, kw_only=True):
+    """Rates that replace the usual ones within spans of minutes since Monday 00:00 UTC, ends excluded."""
+
+    rates: Rates
+    minutes_of_week: tuple[tuple[int, int], ...]
+
+    def open_at(self, at_ms: int) -> bool:
+        """Whether they hold at this moment."""
+        minute = (at_ms // 60_000 + _EPOCH_MINUTE_OF_WEEK) % _MINUTES_OF_WEEK
+        return any(start <= minute < end for start, end in self.minutes_of_week)
+
+
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One model at one provider: `name` is what goes upstream, `key` is LiteLLM's name.
 
     `context_window` and `max_output_tokens` are `None` where the map does not know. `terms` is `None` without a price
-    per token; `service_tiers` holds what `priority` and `flex` cost instead. `search_pico_usd`: the dearest price of
-    one web search.
+    per token; `service_tiers` holds what `priority` and `flex` cost instead, `off_peak` what holds at some hours.
+    `search_pico_usd`: the dearest price of one web search.
     """
 
     key: str
@@ -37,6 +51,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     terms: Terms | None
     service_tiers: dict[str, Terms]
     search_pico_usd: int | None
+    off_peak: OffPeak | None = None
 
     @property
     def canonical(self) -> str:
@@ -80,6 +95,7 @@ class _Row(msgspec.Struct):
     rates: Rates | None = None
     tiers: tuple[Tier, ...] = ()
     service_tiers: dict[str, Terms] = {}
+    off_peak: OffPeak | None = None
 
 
 class _File(msgspec.Struct):
@@ -206,6 +222,7 @@ def _info(provider: Provider, name: str, key: str, raw: msgspec.Raw) -> ModelInf
         terms=_terms(provider, row),
         service_tiers=row.service_tiers,
         search_pico_usd=row.search,
+        off_peak=row.off_peak,
     )
 
 

@@ -1,14 +1,21 @@
 """Prices of models, and what a usage costs by them."""
 
+from typing import NamedTuple
+
 from gateway.domain.entry import CostSource
 from gateway.domain.money import nano_from_pico
 from gateway.domain.price import Price, Rates
 from gateway.domain.usage import Usage
-from gateway.metering.models import ModelInfo, ModelMap
+from gateway.metering.models import ModelInfo, ModelMap, OffPeak
 
 _SERVICE_TIERS = ("priority", "flex")
 _KEPT = 4096
 DEMO_VERSION = "1"
+
+
+class _Entry(NamedTuple):
+    usual: Price | None
+    at_some_hours: tuple[OffPeak, Price] | None
 
 
 class PriceBook:
@@ -16,43 +23,57 @@ class PriceBook:
 
     def __init__(self, model_map: ModelMap) -> None:
         self._map = model_map
-        self._known: dict[tuple[str, str, str], Price | None] = {}
+        self._known: dict[tuple[str, str, str], _Entry] = {}
 
     @property
     def version(self) -> str:
         """Where the prices come from, as every price and ledger row repeats it."""
         return self._map.version
 
-    def price(self, provider: str, upstream_model: str, service_tier: str = "") -> Price | None:
+    def price(
+        self, provider: str, upstream_model: str, service_tier: str = "", *, at_ms: int | None = None
+    ) -> Price | None:
         """The price at a provider of the catalog; `None`: not priced.
 
         `service_tier` is the request's own field: `priority` and `flex` have prices of their own at some models.
+        `at_ms` is the moment of admission: some models cost less at some hours; `None` gives the usual price.
         """
         asked = (provider, upstream_model, service_tier if service_tier in _SERVICE_TIERS else "")
-        try:
-            return self._known[asked]
-        except KeyError:
-            return self._looked_up(asked)
+        entry = self._known.get(asked) or self._looked_up(asked)
+        if entry.at_some_hours and at_ms is not None and entry.at_some_hours[0].open_at(at_ms):
+            return entry.at_some_hours[1]
+        return entry.usual
 
-    def _looked_up(self, asked: tuple[str, str, str]) -> Price | None:
+    def _looked_up(self, asked: tuple[str, str, str]) -> _Entry:
         provider, upstream_model, service_tier = asked
         if len(self._known) >= _KEPT:  # names are the clients' choice
             self._known.clear()
         info = self._map.find(provider, upstream_model)
-        self._known[asked] = price_of(info, self.version, service_tier) if info else None
+        self._known[asked] = _entry(info, self.version, service_tier) if info else _NOT_PRICED
         return self._known[asked]
 
 
+_NOT_PRICED = _Entry(None, None)
+
+
 def price_of(info: ModelInfo, version: str, service_tier: str = "") -> Price | None:
-    """The price that a row of the map states, `None` where it states none."""
+    """The usual price that a row of the map states, `None` where it states none."""
+    return _entry(info, version, service_tier).usual
+
+
+def _entry(info: ModelInfo, version: str, service_tier: str) -> _Entry:
     own = info.service_tiers.get(service_tier)
     terms = own or info.terms
     if terms is None:
-        return None
-    name = f"{info.key}@{service_tier}" if own else info.key
+        return _NOT_PRICED
     if info.provider == "demo":
-        return Price(name=name, version=DEMO_VERSION, source="demo", rates=terms.rates)
-    return Price(name=name, version=version, source="litellm", rates=terms.rates, tiers=terms.tiers)
+        return _Entry(Price(name=info.key, version=DEMO_VERSION, source="demo", rates=terms.rates), None)
+    name = f"{info.key}@{service_tier}" if own else info.key
+    usual = Price(name=name, version=version, source="litellm", rates=terms.rates, tiers=terms.tiers)
+    if own or info.off_peak is None:
+        return _Entry(usual, None)
+    cheaper = Price(name=f"{info.key}@off_peak", version=version, source="litellm", rates=info.off_peak.rates)
+    return _Entry(usual, (info.off_peak, cheaper))
 
 
 def priced(price: Price | None, usage: Usage) -> tuple[int | None, CostSource]:

@@ -135,6 +135,19 @@ def test_a_model_without_a_usable_price_per_token_has_none(script: ModuleType, r
     assert "rates" not in compacted(script, **row)
 
 
+def test_hours_become_spans_of_the_week(script: ModuleType) -> None:
+    prices = {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}
+    monday = {"hours_utc": ["16:30-00:30", "04:00-06:00"], "weekdays": [1]}
+    sunday = {"hours_utc": "00:00-00:00", "weekdays": [7]}
+    cheaper = {"output_cost_per_token": 1e-6, "windows": [monday, sunday]}
+    assert compacted(script, **prices, off_peak_pricing=cheaper)["off_peak"] == {
+        "rates": {"input": 1_000_000, "output": 1_000_000},
+        "minutes_of_week": [[0, 30], [240, 360], [990, 1440], [6 * 1440, 7 * 1440]],
+    }
+    every_day = compacted(script, **prices, off_peak_pricing={"input_cost_per_token": 1e-7, "hours_utc": "01:00-02:00"})
+    assert every_day["off_peak"]["minutes_of_week"] == [[day * 1440 + 60, day * 1440 + 120] for day in range(7)]
+
+
 def test_an_embedding_needs_no_output_price(script: ModuleType) -> None:
     assert compacted(script, mode="embedding", input_cost_per_token=1e-6)["rates"] == {"input": 1_000_000, "output": 0}
 

@@ -1,5 +1,6 @@
 """What a usage costs, and the most that a call can cost."""
 
+from datetime import UTC, datetime
 from fractions import Fraction
 
 import pytest
@@ -10,7 +11,7 @@ from gateway.domain.entry import CostSource
 from gateway.domain.money import PICO_PER_NANO
 from gateway.domain.price import Price, Rates, Tier
 from gateway.domain.usage import NO_USAGE, Usage
-from gateway.metering.models import ModelMap
+from gateway.metering.models import ModelMap, OffPeak
 from gateway.metering.prices import PriceBook, cost_nano_usd, priced, worst_case_nano_usd
 from gateway.providers.catalog import Catalog
 
@@ -171,6 +172,46 @@ def test_a_service_tier_has_its_own_price_only_where_the_map_states_one(book: Pr
     assert priority.rates.input > usual.rates.input
     assert book.price("openai", "gpt-4o", "auto") == usual
     assert book.price("groq", "openai/gpt-oss-120b", "priority") == book.price("groq", "openai/gpt-oss-120b")
+
+
+@pytest.mark.parametrize(
+    ("moment", "off_peak"),
+    [
+        ("2026-11-23T00:59:59", True),
+        ("2026-11-23T01:00:00", False),
+        ("2026-11-23T04:00:00", True),
+        ("2026-11-23T06:00:00", False),
+        ("2026-11-23T09:59:59", False),
+        ("2026-11-23T10:00:00", True),
+        ("2026-11-23T23:59:59", True),
+        ("2026-11-28T02:00:00", True),
+        ("2026-11-29T08:00:00", True),
+        ("1970-01-01T02:00:00", False),
+    ],
+)
+def test_a_price_of_certain_hours_holds_at_those_hours_of_admission(moment: str, off_peak: bool) -> None:
+    weekdays = [
+        (day * 1440 + start, day * 1440 + end) for day in range(5) for start, end in [(0, 60), (240, 360), (600, 1440)]
+    ]
+    hours = OffPeak(rates=Rates(input=1, output=1), minutes_of_week=(*weekdays, (5 * 1440, 7 * 1440)))
+    at_ms = int(datetime.fromisoformat(moment + "+00:00").timestamp() * 1000)
+    assert hours.open_at(at_ms) is off_peak
+
+
+def test_the_book_gives_the_price_of_the_hour_and_the_usual_one_without_a_moment(book: PriceBook) -> None:
+    busy_ms, quiet_ms = 1_795_399_200_000, 1_795_406_400_000
+    assert datetime.fromtimestamp(busy_ms / 1000, UTC).isoformat() == "2026-11-23T02:00:00+00:00"
+    assert datetime.fromtimestamp(quiet_ms / 1000, UTC).isoformat() == "2026-11-23T04:00:00+00:00"
+    usual, cheaper = (
+        book.price("deepseek", "deepseek-v4-pro"),
+        book.price("deepseek", "deepseek-v4-pro", at_ms=quiet_ms),
+    )
+    assert usual is not None
+    assert cheaper is not None
+    assert book.price("deepseek", "deepseek-v4-pro", at_ms=busy_ms) == usual
+    assert cheaper.name.endswith("@off_peak")
+    assert cheaper.rates.output < usual.rates.output
+    assert book.price("openai", "gpt-4o", at_ms=quiet_ms) == book.price("openai", "gpt-4o")
 
 
 def test_unknown_is_never_zero(book: PriceBook) -> None:
