@@ -74,7 +74,9 @@ class Gateway:
             self._calling, routes(self._health, models, identity), SimpleNamespace(state=self._state)
         )
         self.asgi: App = _with_lifespan(
-            Guard(dispatcher, allowed_hosts=settings.allowed_hosts, cors_origins=settings.server.cors_origins), self.start, self.stop
+            Guard(dispatcher, allowed_hosts=settings.allowed_hosts, cors_origins=settings.server.cors_origins),
+            self.start,
+            self.stop,
         )
 
     async def start(self) -> None:
@@ -122,7 +124,9 @@ class Gateway:
         configured = [name for name, setting in self._settings.providers.items() if setting.configured]
         worker = self._worker.status()
         return {
-            "database": {"status": "ok", **self.store.figures()} if fault is None else {"status": "down", "reason": fault},
+            "database": {"status": "ok", **self.store.figures()}
+            if fault is None
+            else {"status": "down", "reason": fault},
             "providers": {"status": "ok", "configured": configured, "open_calls": self._transport.open_connections()},
             "litellm_worker": {**worker, "status": _worker_status(str(worker["status"]))},
         }
@@ -143,7 +147,11 @@ def _endpoints(settings: Settings) -> dict[str, Endpoint]:
 def _endpoint(setting: ProviderSetting) -> Endpoint:
     row = setting.row
     key = setting.api_key
-    lines = [b"content-type: application/json", b"accept-encoding: identity", f"user-agent: litellm-microservices/{__version__}".encode()]
+    lines = [
+        b"content-type: application/json",
+        b"accept-encoding: identity",
+        f"user-agent: litellm-microservices/{__version__}".encode(),
+    ]
     if key:
         lines.append(b"authorization: Bearer " + key.encode())
     if setting.via_litellm:

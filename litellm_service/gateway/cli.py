@@ -40,10 +40,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add(commands, "serve", _serve, "start the API service (API_HOST, API_PORT, DATABASE_URL … as in .env.example)")
-    _add(commands, "check", _check, "print the effective settings, secrets masked; exit 2 naming the field if one is bad")
+    _add(
+        commands, "check", _check, "print the effective settings, secrets masked; exit 2 naming the field if one is bad"
+    )
     _add(commands, "migrate", _migrate, "bring the database to this version's schema (the service must not run)")
     doctor = _add(commands, "doctor", _doctor, "look for what is wrong with this installation and its database")
-    doctor.add_argument("--audit", action="store_true", help="only recompute the ledger's invariants; exit 1 if one is broken")
+    doctor.add_argument(
+        "--audit", action="store_true", help="only recompute the ledger's invariants; exit 1 if one is broken"
+    )
     prices = _add(commands, "prices", _prices, "list the price book, in USD per million tokens")
     prices.add_argument("pattern", nargs="?", default="*", help="which models, for example 'openai/gpt-*'")
     prices.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -89,7 +93,10 @@ def _migrate(settings: Settings, _options: argparse.Namespace) -> int:
         opening.migrate_if_behind(settings.database)
     finally:
         lock.release()
-    print(f"{settings.database}: schema {opening.HEAD}" + (" already" if before == opening.HEAD else f" (was {before or 'new'})"))
+    print(
+        f"{settings.database}: schema {opening.HEAD}"
+        + (" already" if before == opening.HEAD else f" (was {before or 'new'})")
+    )
     return 0
 
 
@@ -109,10 +116,14 @@ def _doctor(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _print_installation(settings: Settings) -> None:
-    configured = [name for name, setting in settings.providers.items() if setting.configured and setting.row.wire != "demo"]
+    configured = [
+        name for name, setting in settings.providers.items() if setting.configured and setting.row.wire != "demo"
+    ]
     version = litellm_version()
     print(f"providers with a key: {', '.join(configured) or 'none; the demo/ models answer. Put a key into .env'}")
-    print(f"LiteLLM worker: {f'LiteLLM {version}' if version else 'LiteLLM is not installed (pip install -r requirements.txt)'}")
+    print(
+        f"LiteLLM worker: {f'LiteLLM {version}' if version else 'LiteLLM is not installed (pip install -r requirements.txt)'}"
+    )
     print(f"database: {settings.database}, schema {opening.schema_version(settings.database) or 'not made yet'}")
     where = "open to this machine only, no key needed" if settings.listens_on_loopback else "a key is needed"
     print(f"listens on: {settings.server.api_host}:{settings.server.api_port} ({where})")

@@ -141,7 +141,9 @@ class Pipeline:
             try:
                 closing = await self._attempt(exchange, sink)
             except ClientLeft:
-                self._settle(exchange, Outcome.ABANDONED, CLIENT_LEFT, error_code="client_left", message="The client hung up.")
+                _ = self._settle(
+                    exchange, Outcome.ABANDONED, CLIENT_LEFT, error_code="client_left", message="The client hung up."
+                )
                 raise
             except ProviderError as error:
                 stale = error.never_sent and attempt < STALE_RETRIES and error.retryable and exchange.reader is None
@@ -242,7 +244,9 @@ class Pipeline:
             error_code=error.code if isinstance(error, GatewayError) else "internal_error",
             message=error.message if isinstance(error, GatewayError) else f"Internal error: {type(error).__name__}",
             final=final,
-            free=isinstance(error, ProviderError) and exchange.reader is None and (error.never_sent or error.status is not None),
+            free=isinstance(error, ProviderError)
+            and exchange.reader is None
+            and (error.never_sent or error.status is not None),
         )
         if known:
             await self._committed(settled)
@@ -298,7 +302,8 @@ class Pipeline:
                 await future
         except TimeoutError:
             raise StoreUnavailable(
-                f"The database did not confirm within {COMMIT_PATIENCE_S} s; the request is recorded when it can be.", retry_after_s=2
+                f"The database did not confirm within {COMMIT_PATIENCE_S} s; the request is recorded when it can be.",
+                retry_after_s=2,
             ) from None
 
 

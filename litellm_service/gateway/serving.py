@@ -126,10 +126,14 @@ def _first_words(settings: Settings, key: str | None, is_new: bool) -> str:
     host = f"[{server.api_host}]" if ":" in server.api_host else server.api_host
     lines = [f"API service on {scheme}://{host}:{server.api_port}  (docs: /docs)  database: {settings.database}"]
     if key is None:
-        lines.append("Open mode: it listens on loopback only, so no key is needed. Set GATEWAY_ADMIN_KEY to ask for one.")
+        lines.append(
+            "Open mode: it listens on loopback only, so no key is needed. Set GATEWAY_ADMIN_KEY to ask for one."
+        )
     elif is_new:
         lines.append(f"It can be reached from other machines, so a key was made: {key}")
-        lines.append(f"It is shown this once and kept in {settings.key_file}. Sign in to the console with it: http://localhost:5500")
+        lines.append(
+            f"It is shown this once and kept in {settings.key_file}. Sign in to the console with it: http://localhost:5500"
+        )
     if not settings.store.store_content:
         lines.append("Prompts and answers are not stored (STORE_CONTENT=false).")
     return "\n".join(lines)

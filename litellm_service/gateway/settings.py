@@ -130,7 +130,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def load(environ: Mapping[str, str] | None = None, *, host: str | None = None, port: int | None = None) -> Settings:
     """Read everything; raises `SettingsError` that names the bad field. `host` and `port` are defaults other than ours."""
     dotenv = {name: value for name, value in dotenv_values(ROOT_FOLDER / ".env").items() if value is not None}
-    env = {name: value for name, value in {**dotenv, **(os.environ if environ is None else environ)}.items() if value.strip()}
+    env = {
+        name: value
+        for name, value in {**dotenv, **(os.environ if environ is None else environ)}.items()
+        if value.strip()
+    }
     path = _config_path(env)
     file = _read_file(path)
     defaults = {name: value for name, value in (("api_host", host), ("api_port", port)) if value is not None}
@@ -262,7 +266,9 @@ def _providers(
             rows[name] = _new_row(name, override)
     unknown = [name for name in via if name != "all" and catalog.by_prefix(name) is None]
     if unknown:
-        raise SettingsError(f"PROVIDERS_VIA_LITELLM: unknown provider {unknown[0]!r}; use `all` or names such as {', '.join(list(rows)[:4])}.")
+        raise SettingsError(
+            f"PROVIDERS_VIA_LITELLM: unknown provider {unknown[0]!r}; use `all` or names such as {', '.join(list(rows)[:4])}."
+        )
     return {name: _provider(row, overrides.get(name, ProviderOverride()), via, env) for name, row in rows.items()}
 
 
@@ -276,7 +282,9 @@ def _new_row(name: str, override: ProviderOverride) -> Provider:
     )  # fmt: skip
 
 
-def _provider(row: Provider, override: ProviderOverride, via: tuple[str, ...], env: Mapping[str, str]) -> ProviderSetting:
+def _provider(
+    row: Provider, override: ProviderOverride, via: tuple[str, ...], env: Mapping[str, str]
+) -> ProviderSetting:
     key = _secret(f"providers.{row.name}.api_key", override.api_key)
     for variable in reversed(row.key_variables):
         key = _secret(variable, env.get(variable, key))

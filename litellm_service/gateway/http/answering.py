@@ -20,7 +20,9 @@ Parse = Callable[[bytes, dict[bytes, bytes]], ModelRequest]
 class CallingRoute:
     """A route that calls a model: `parse` reads its body, `wire` writes its answer."""
 
-    def __init__(self, *, parse: Parse, wire: Wire, pipeline: Pipeline, identity: Identity, max_body_bytes: int) -> None:
+    def __init__(
+        self, *, parse: Parse, wire: Wire, pipeline: Pipeline, identity: Identity, max_body_bytes: int
+    ) -> None:
         self._parse = parse
         self._wire = wire
         self._pipeline = pipeline
@@ -43,7 +45,10 @@ class CallingRoute:
         exchange = Exchange(request, caller, received_at)
         connection: Protocol | None = scope.get(CONNECTION)
         sink = ClientSink(
-            send, self._wire, stream=request.stream, flow_is_stalled=_never if connection is None else lambda: connection.flow.write_paused
+            send,
+            self._wire,
+            stream=request.stream,
+            flow_is_stalled=_never if connection is None else lambda: connection.flow.write_paused,
         )
         sink.open(exchange)
         if connection is None:

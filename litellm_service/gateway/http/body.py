@@ -50,9 +50,7 @@ def invalid(error: msgspec.ValidationError) -> InvalidRequest:
     """`Expected `str`, got `int` - at `$.model`` as a sentence with the parameter's name."""
     reason, _, path = str(error).partition(" - at `$")
     name = path.rstrip("`").lstrip(".") or None
-    if "missing required field" in reason:
-        name = reason.split("`")[1]
-    elif "unknown field" in reason:
+    if "missing required field" in reason or "unknown field" in reason:
         name = reason.split("`")[1]
     return InvalidRequest(f"{name}: {reason}." if name else f"The body: {reason}.", param=name)
 

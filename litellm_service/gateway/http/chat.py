@@ -16,7 +16,6 @@ from gateway.http.openai import (
     last_user_text,
 )
 
-
 _NOTHING = msgspec.Raw()
 
 
@@ -54,7 +53,7 @@ _body = msgspec.json.Decoder(ChatBody)
 _messages = msgspec.json.Decoder(list[Message])
 
 
-def parse(body: bytes, headers: dict[bytes, bytes]) -> ModelRequest:
+def parse(body: bytes, _headers: dict[bytes, bytes]) -> ModelRequest:
     """Raises `InvalidRequest`, naming the field."""
     read = decode(body, _body)
     messages, raw = _conversation(read)

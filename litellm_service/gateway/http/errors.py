@@ -69,7 +69,15 @@ def body_of(error: BaseException, request_id: str) -> dict[str, object]:
     """`{"error": {message, type, code, param, request_id}}`; what a provider said of its own 4xx is kept."""
     if not isinstance(error, GatewayError):
         message = f"The gateway failed on this request; its log has the reason under {request_id}."
-        return {"error": {"message": message, "type": "server_error", "code": "internal_error", "param": None, "request_id": request_id}}
+        return {
+            "error": {
+                "message": message,
+                "type": "server_error",
+                "code": "internal_error",
+                "param": None,
+                "request_id": request_id,
+            }
+        }
     family = next(name for kind, name in _FAMILIES if isinstance(error, kind))
     stated = _stated(error)
     return {

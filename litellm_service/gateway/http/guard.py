@@ -45,17 +45,24 @@ class Guard:
         host = headers.get(b"host", b"").decode("latin-1").lower()
         name = host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0]
         if name not in self._hosts and "*" not in self._hosts:
-            raise InvalidRequest(f"The Host header {name[:100]!r} is not served here. Add it to ALLOWED_HOSTS if it should be.")
+            raise InvalidRequest(
+                f"The Host header {name[:100]!r} is not served here. Add it to ALLOWED_HOSTS if it should be."
+            )
         if origin is not None and origin not in self._origins:
             shown = origin[:100].decode("latin-1")
-            raise NotAllowed(f"Web pages from {shown} may not call this service. Add that origin to CORS_ORIGINS if they should.")
+            raise NotAllowed(
+                f"Web pages from {shown} may not call this service. Add that origin to CORS_ORIGINS if they should."
+            )
 
 
 def _with_cors(send: Send, origin: bytes) -> Send:
     extra = [
         (b"access-control-allow-origin", origin),
         (b"vary", b"origin"),
-        (b"access-control-expose-headers", b"x-request-id, x-gateway-cost-usd, x-gateway-provider, x-gateway-model, retry-after"),
+        (
+            b"access-control-expose-headers",
+            b"x-request-id, x-gateway-cost-usd, x-gateway-provider, x-gateway-model, retry-after",
+        ),
     ]
 
     async def send_with_cors(message: MutableMapping[str, Any]) -> None:
@@ -69,7 +76,10 @@ def _with_cors(send: Send, origin: bytes) -> Send:
 async def _answer_preflight(headers: dict[bytes, bytes], send: Send) -> None:
     allowed = [
         (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
-        (b"access-control-allow-headers", headers.get(b"access-control-request-headers", b"content-type, authorization")),
+        (
+            b"access-control-allow-headers",
+            headers.get(b"access-control-request-headers", b"content-type, authorization"),
+        ),
         (b"access-control-max-age", _PREFLIGHT_AGE_S),
     ]
     await send({"type": "http.response.start", "status": 204, "headers": allowed})

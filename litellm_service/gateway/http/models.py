@@ -20,7 +20,12 @@ class ModelList:
     """Every model of every provider, encoded once; `missing` says what each unconfigured provider lacks."""
 
     def __init__(
-        self, providers: dict[str, Provider], models: ModelMap, prices: PriceBook, missing: dict[str, str], aliases: dict[str, str]
+        self,
+        providers: dict[str, Provider],
+        models: ModelMap,
+        prices: PriceBook,
+        missing: dict[str, str],
+        aliases: dict[str, str],
     ) -> None:
         self._models, self._prices = models, prices
         self._missing = missing
@@ -32,9 +37,10 @@ class ModelList:
     async def seed(self, request: Request) -> Response:
         """`{"providers": {name: {"callable", "reason", "models": […]}}, "total"}`."""
         if self._seed is None:
-            groups = {name: self._group(row) for name, row in self._shown()}
-            total = sum(len(group["models"]) for group in groups.values())  # type: ignore[arg-type]
-            self._seed = msgspec.json.encode({"providers": groups, "aliases": self._aliases, "total": total})
+            entries = {name: self._entries(row) for name, row in self._shown()}
+            groups = {name: self._group(self._providers[name], models) for name, models in entries.items()}
+            total = sum(map(len, entries.values()))
+                self._seed = msgspec.json.encode({"providers": groups, "aliases": self._aliases, "total": total})
         return Response(self._seed, media_type="application/json")
 
     async def openai(self, request: Request) -> Response:
@@ -45,17 +51,21 @@ class ModelList:
         """One of them; raises `NotFound`."""
         found = self._callable().get(request.path_params["model"])
         if found is None:
-            raise NotFound(f"There is no callable model {request.path_params['model'][:100]!r}; GET /v1/models lists them.")
+            raise NotFound(
+                f"There is no callable model {request.path_params['model'][:100]!r}; GET /v1/models lists them."
+            )
         return _json(found)
 
     def _shown(self) -> list[tuple[str, Provider]]:
         rows = [(name, row) for name, row in self._providers.items() if not (row.local and name in self._missing)]
         return sorted(rows, key=lambda item: (item[0] in self._missing, item[1].wire == "demo"))
 
-    def _group(self, row: Provider) -> dict[str, object]:
+    def _group(self, row: Provider, models: list[dict[str, object]]) -> dict[str, object]:
         reason = self._missing.get(row.name)
-        models = [self._entry(info) for info in self._models.chat_models(row.name)]
         return {"title": row.title, "callable": reason is None, "reason": reason, "models": models}
+
+    def _entries(self, row: Provider) -> list[dict[str, object]]:
+        return [self._entry(info) for info in self._models.chat_models(row.name)]
 
     def _entry(self, info: ModelInfo) -> dict[str, object]:
         price = self._prices.price(info.provider, info.name)
@@ -74,9 +84,10 @@ class ModelList:
     def _callable(self) -> dict[str, dict[str, object]]:
         if self._openai is None:
             rows = [row for _, row in self._shown() if row.name not in self._missing]
-            entries = [(row, self._entry(info)) for row in rows for info in self._models.chat_models(row.name)]
+            entries = [(row, entry) for row in rows for entry in self._entries(row)]
             self._openai = {
-                str(entry["id"]): {**entry, "object": "model", "created": CREATED, "owned_by": row.name} for row, entry in entries
+                str(entry["id"]): {**entry, "object": "model", "created": CREATED, "owned_by": row.name}
+                for row, entry in entries
             }
             for alias, target in self._aliases.items():
                 known = self._openai.get(target, {"owned_by": "alias"})

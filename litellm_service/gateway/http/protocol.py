@@ -3,13 +3,21 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 CONNECTION = "gateway.connection"
-_ONCE = {b"host", b"content-length", b"transfer-encoding", b"content-type", b"authorization", b"x-api-key", b"x-goog-api-key"}
+_ONCE = {
+    b"host",
+    b"content-length",
+    b"transfer-encoding",
+    b"content-type",
+    b"authorization",
+    b"x-api-key",
+    b"x-goog-api-key",
+}
 _MAX_HEAD_BYTES = 64 * 1024
 
 
@@ -41,13 +49,17 @@ class Protocol(HttpToolsProtocol):
         if self._reading_head:
             self._head_bytes += len(data)
             if self._head_bytes > _MAX_HEAD_BYTES + len(data):
-                self._refuse(_reply(b"431 Request Header Fields Too Large", b"too_large", b"More than 64 KB of headers."))
+                self._refuse(
+                    _reply(b"431 Request Header Fields Too Large", b"too_large", b"More than 64 KB of headers.")
+                )
                 return
         super().data_received(data)
 
     def send_400_response(self, msg: str) -> None:
         """What cannot be parsed is answered in our own form, and the connection ends."""
-        self._refuse(_reply(b"400 Bad Request", b"invalid_request", b"This is not valid HTTP/1.1, or its framing is ambiguous."))
+        self._refuse(
+            _reply(b"400 Bad Request", b"invalid_request", b"This is not valid HTTP/1.1, or its framing is ambiguous.")
+        )
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the handler at once."""
@@ -69,7 +81,7 @@ class Protocol(HttpToolsProtocol):
         repeated = len(names) != len(set(names)) and any(names.count(name) > 1 for name in _ONCE)
         if repeated or (b"content-length" in names and b"transfer-encoding" in names):
             raise httptools.HttpParserInvalidURLError("ambiguous framing")
-        self.scope[CONNECTION] = self  # type: ignore[typeddict-unknown-key]  # for handlers that watch the client
+        cast("dict[str, Any]", self.scope)[CONNECTION] = self
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -86,7 +98,7 @@ class Protocol(HttpToolsProtocol):
             self._refuse(_too_slow(b"body", self.body_timeout_s))
 
     def _refuse(self, reply: bytes) -> None:
-        if self.transport is None or self.transport.is_closing():
+        if self.transport.is_closing():
             return
         if reply and (self.cycle is None or not self.cycle.response_started):
             self.transport.write(reply)
@@ -99,8 +111,9 @@ def _too_slow(part: bytes, limit_s: float) -> bytes:
 
 
 def _reply(status: bytes, code: bytes, message: bytes) -> bytes:
-    body = (
-        b'{"error":{"message":"%s","type":"invalid_request_error","code":"%s","param":null,"request_id":null}}' % (message, code)
+    body = b'{"error":{"message":"%s","type":"invalid_request_error","code":"%s","param":null,"request_id":null}}' % (
+        message,
+        code,
     )
     return b"HTTP/1.1 %s\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s" % (
         status, len(body), body,

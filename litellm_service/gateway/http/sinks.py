@@ -133,7 +133,11 @@ class ClientSink:
             self.started = True
             headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
             await self._send(
-                {"type": "http.response.start", "status": 200, "headers": headers + _headers(self._exchange, settled=False)}
+                {
+                    "type": "http.response.start",
+                    "status": 200,
+                    "headers": headers + _headers(self._exchange, settled=False),
+                }
             )
         self._sent_at = monotonic()
         message = {"type": "http.response.body", "body": data, "more_body": more}

@@ -51,4 +51,6 @@ def input_tokens(request: ModelRequest) -> int:
             words.append(part.text or "")
             media += part.type != "text" and part.text is None
     tools = bytes(request.fields.get("tools", b"")).decode(errors="replace")
-    return estimate_tokens("\n".join(words) + tools) + TOKENS_PER_MESSAGE * len(messages) + TOKENS_PER_MEDIA_PART * media
+    return (
+        estimate_tokens("\n".join(words) + tools) + TOKENS_PER_MESSAGE * len(messages) + TOKENS_PER_MEDIA_PART * media
+    )

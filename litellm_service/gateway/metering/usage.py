@@ -17,9 +17,9 @@ What each provider's numbers mean, by the rule that its row in `catalog.toml` na
 
 Any provider's reasoning counts as apart when `total_tokens` is exactly prompt + completion + reasoning.
 
-Odd data never raises. A count that is negative, over 2**40 or no whole number is treated as absent. Without a prompt
+Odd data never raises. A total that is negative, over 2**40 or no whole number is treated as absent. Without a prompt
 or a completion count (one of them may follow from the total) there is no usage: `None`, and the caller estimates. A
-detail larger than its total is cut down to it. Whatever was repaired is marked `estimated`.
+detail that is negative or larger than its total is cut to fit. Whatever was repaired is marked `estimated`.
 """
 
 from decimal import ROUND_HALF_UP, Decimal
@@ -83,29 +83,6 @@ _NO_PROMPT_DETAILS = _PromptDetails()
 _NO_COMPLETION_DETAILS = _CompletionDetails()
 
 
-class _Counts:
-    """Reads counts and remembers whether one of them made no sense."""
-
-    def __init__(self, *, flawed: bool) -> None:
-        self.flawed = flawed
-
-    def sane(self, *stated: int | None) -> int | None:
-        """The first count that is stated, `None` if it is out of range or none is."""
-        for count in stated:
-            if count is not None:
-                if 0 <= count <= MAX_TOKENS:
-                    return count
-                self.flawed = True
-        return None
-
-    def part(self, stated: int | None, room: int) -> int:
-        """A detail, cut down to what is left of its total."""
-        if stated is None:
-            return 0
-        self.flawed |= stated > room
-        return min(stated, room)
-
-
 def normalise(raw: bytes | msgspec.Raw | None, rule: UsageRule) -> Usage | None:
     """The classes of a usage object under its provider's rule; `None`: it says nothing that can be used."""
     if raw is None:
@@ -113,13 +90,70 @@ def normalise(raw: bytes | msgspec.Raw | None, rule: UsageRule) -> Usage | None:
     wire, flawed = _decoded(raw)
     if wire is None:
         return None
-    counts = _Counts(flawed=flawed)
-    totals = _totals(wire, counts)
+    reported = (_sane(wire.prompt_tokens), _sane(wire.completion_tokens), _sane(wire.total_tokens))
+    totals = _totals(*reported)
     if totals is None:
         return None
-    cost = _stated_nano_usd(wire, rule)
-    classes = _prompt_classes(wire, totals[0], counts) | _completion_classes(wire, totals, rule, counts)
-    return Usage(**classes, stated_cost_nano_usd=cost, estimated=counts.flawed)
+    flawed |= reported != (wire.prompt_tokens, wire.completion_tokens, wire.total_tokens)
+    return _classified(wire, totals, rule, flawed=flawed)
+
+
+def _classified(wire: _Wire, totals: tuple[int, int, int | None], rule: UsageRule, *, flawed: bool) -> Usage:
+    """Cached and written tokens come first, audio that was cached counts as cached."""
+    prompt, completion, total = totals
+    stated_read, stated_write, stated_1h, stated_audio = _prompt_details(wire)
+    read = _within(stated_read, prompt)
+    write = _within(stated_write, prompt - read)
+    write_1h = _within(stated_1h, write)
+    audio = _within(stated_audio, prompt)
+    audio_input = min(audio, prompt - read - write)
+    details = wire.completion_tokens_details or _NO_COMPLETION_DETAILS
+    stated_reasoning, stated_voice = details.reasoning_tokens or 0, details.audio_tokens or 0
+    if total == prompt + completion + stated_reasoning or (total is None and rule == "xai"):
+        completion += max(stated_reasoning, 0)
+    reasoning = _within(stated_reasoning, completion)
+    voice = _within(stated_voice, completion - reasoning)
+    kept = (read, write, write_1h, audio, reasoning, voice)
+    return Usage(
+        input=prompt - read - write - audio_input,
+        cache_read=read,
+        cache_write=write - write_1h,
+        cache_write_1h=write_1h,
+        audio_input=audio_input,
+        output=completion - reasoning - voice,
+        reasoning=reasoning,
+        audio_output=voice,
+        stated_cost_nano_usd=None if rule == "openai" else _stated_nano_usd(wire, rule),
+        estimated=flawed
+        or kept != (stated_read, stated_write, stated_1h, stated_audio, stated_reasoning, stated_voice),
+    )
+
+
+def _prompt_details(wire: _Wire) -> tuple[int, int, int, int]:
+    """Read from the cache, written to it, written for an hour (part of the former), audio: as stated, 0 if not."""
+    details = wire.prompt_tokens_details or _NO_PROMPT_DETAILS
+    read = details.cached_tokens or wire.prompt_cache_hit_tokens or wire.cached_tokens or wire.cache_read_input_tokens
+    write = details.cache_write_tokens or details.cache_creation_tokens or wire.cache_creation_input_tokens
+    creation = details.cache_creation_token_details
+    write_1h = creation.ephemeral_1h_input_tokens if creation else 0
+    return read or 0, write or 0, write_1h or 0, details.audio_tokens or 0
+
+
+def _within(stated: int, room: int) -> int:
+    return max(0, min(stated, room))
+
+
+def _sane(count: int | None) -> int | None:
+    return count if count is not None and 0 <= count <= MAX_TOKENS else None
+
+
+def _totals(prompt: int | None, completion: int | None, total: int | None) -> tuple[int, int, int | None] | None:
+    """Prompt, completion and total; the total stands in for one that is absent."""
+    if total is not None and prompt is None and completion is not None:
+        prompt = max(0, total - completion)
+    if total is not None and completion is None and prompt is not None:
+        completion = max(0, total - prompt)
+    return None if prompt is None or completion is None else (prompt, completion, total)
 
 
 def last(previous: Usage | None, new: Usage | None) -> Usage | None:
@@ -176,53 +210,8 @@ def _mended(raw: bytes | msgspec.Raw) -> _Wire | None:
     return wire
 
 
-def _totals(wire: _Wire, counts: _Counts) -> tuple[int, int, int | None] | None:
-    """Prompt, completion and total; the total stands in for one that is absent."""
-    prompt, completion = counts.sane(wire.prompt_tokens), counts.sane(wire.completion_tokens)
-    total = counts.sane(wire.total_tokens)
-    if total is not None and prompt is None and completion is not None:
-        prompt = max(0, total - completion)
-    if total is not None and completion is None and prompt is not None:
-        completion = max(0, total - prompt)
-    return None if prompt is None or completion is None else (prompt, completion, total)
-
-
-def _prompt_classes(wire: _Wire, prompt: int, counts: _Counts) -> dict[str, int]:
-    """Cached and written first; audio that was cached counts as cached."""
-    details = wire.prompt_tokens_details or _NO_PROMPT_DETAILS
-    hit = (details.cached_tokens, wire.prompt_cache_hit_tokens, wire.cached_tokens, wire.cache_read_input_tokens)
-    written = (details.cache_write_tokens, details.cache_creation_tokens, wire.cache_creation_input_tokens)
-    creation = details.cache_creation_token_details or _CacheCreation()
-    read = counts.part(counts.sane(*hit), prompt)
-    write = counts.part(counts.sane(*written), prompt - read)
-    write_1h = counts.part(counts.sane(creation.ephemeral_1h_input_tokens), write)
-    audio = min(counts.part(counts.sane(details.audio_tokens), prompt), prompt - read - write)
-    return {
-        "input": prompt - read - write - audio,
-        "cache_read": read,
-        "cache_write": write - write_1h,
-        "cache_write_1h": write_1h,
-        "audio_input": audio,
-    }
-
-
-def _completion_classes(
-    wire: _Wire, totals: tuple[int, int, int | None], rule: UsageRule, counts: _Counts
-) -> dict[str, int]:
-    prompt, completion, total = totals
-    details = wire.completion_tokens_details or _NO_COMPLETION_DETAILS
-    reasoning = counts.sane(details.reasoning_tokens) or 0
-    apart = total == prompt + completion + reasoning or (total is None and rule == "xai")
-    room = completion + reasoning if apart else completion
-    reasoning = counts.part(reasoning, room)
-    audio = counts.part(counts.sane(details.audio_tokens), room - reasoning)
-    return {"output": room - reasoning - audio, "reasoning": reasoning, "audio_output": audio}
-
-
 def _stated_nano_usd(wire: _Wire, rule: UsageRule) -> int | None:
-    """The provider's own cost, where its rule says that it states one and the figure is possible."""
-    if rule == "openai":
-        return None
+    """The provider's own cost, if it states one and the figure is possible."""
     if rule == "xai":
         return _nano_of_usd(
             None if wire.cost_in_usd_ticks is None else Decimal(wire.cost_in_usd_ticks) / _TICKS_PER_USD

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable
 
 import httptools
+import msgspec
 
 from gateway.domain.errors import ProviderTimeout, ProviderUnavailable
 from gateway.providers.reply import Headers
@@ -14,16 +15,13 @@ LOW_WATER_BYTES = 64 * 1024
 MAX_HEAD_BYTES = 64 * 1024
 
 
-class Timeouts:
+class Timeouts(msgspec.Struct, frozen=True):
     """Seconds a call may take to connect, to its first byte, between bytes, and in total."""
 
-    __slots__ = ("connect_s", "first_byte_s", "silence_s", "total_s")
-
-    def __init__(self, connect_s: float = 10, first_byte_s: float = 300, silence_s: float = 120, total_s: float = 1800):
-        self.connect_s = connect_s
-        self.first_byte_s = first_byte_s
-        self.silence_s = silence_s
-        self.total_s = total_s
+    connect_s: float = 10
+    first_byte_s: float = 300
+    silence_s: float = 120
+    total_s: float = 1800
 
 
 class Connection(asyncio.Protocol):
@@ -67,11 +65,14 @@ class Connection(asyncio.Protocol):
         self.busy, self.complete, self.has_head, self.heard = True, False, False, False
         self.headers = []
         self.calls += 1
-        assert self._transport is not None
-        self._transport.write(data)
+        if self._transport is not None:
+            self._transport.write(data)
 
     async def head(self) -> None:
-        """Wait for status and headers; raises `ProviderUnavailable` (`never_sent`: it was a kept-alive one, closed already) or the like."""
+        """Wait for status and headers.
+
+        Raises `ProviderUnavailable` (`never_sent`: a kept-alive connection that was closed already) or `ProviderTimeout`.
+        """
         while not self.has_head:
             if self._error is not None:
                 raise self._error
@@ -117,7 +118,9 @@ class Connection(asyncio.Protocol):
         elif not self.heard and now - self._sent_at > limits.first_byte_s:
             self._fail(ProviderTimeout(f"The provider sent nothing for {limits.first_byte_s:g} s."))
         elif self.heard and now - self._heard_at > limits.silence_s:
-            self._fail(ProviderTimeout(f"The provider went silent for {limits.silence_s:g} s in the middle of its answer."))
+            self._fail(
+                ProviderTimeout(f"The provider went silent for {limits.silence_s:g} s in the middle of its answer.")
+            )
 
     # asyncio.Protocol
 
@@ -230,4 +233,3 @@ class Connection(asyncio.Protocol):
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
-

@@ -7,7 +7,7 @@ from collections import deque
 
 import msgspec
 
-from gateway.domain.errors import ProviderUnavailable
+from gateway.domain.errors import ProviderError, ProviderUnavailable
 from gateway.domain.request import ModelRequest
 from gateway.providers.refusal import stated_error
 from gateway.providers.reply import Reply
@@ -80,7 +80,7 @@ class AnswerReader:
         self._splitter = EventSplitter()
         self._ready: deque[Piece] = deque()
         self._ended = False
-        self._failure: ProviderUnavailable | None = None
+        self._failure: ProviderError | None = None
         self.text: list[str] = []
         self.counted: list[str] = []
         self.usage_reports: list[bytes] = []
@@ -133,34 +133,40 @@ class AnswerReader:
             events = self._splitter.feed(data)
         else:
             events, self._ended = self._splitter.end(), True
-        raw, words = [], len(self.text)
+        raw: list[bytes] = []
+        words = len(self.text)
         for event in events:
             payload = event_data(event)
             if self.finished or payload == DONE:
                 self._close_with(event, payload)
                 continue
             before = len(self.text)
-            if payload is not None:
-                self._take(payload)
-            if self.finished:
+            try:
+                closes = payload is not None and self._take(payload)
+            except ProviderError as error:
+                self._failure = error
+                break
+            if closes:
                 self._flush(raw, self.text[words:before])
                 self._ready.append(Piece(event, "".join(self.text[before:]), closing=True))
                 raw = []
             else:
                 raw.append(event)
         self._flush(raw, self.text[words:])
-        if self._ended and not self.finished:
+        if self._ended and not self.finished and self._failure is None:
             self._failure = ProviderUnavailable("The provider's answer broke off before it was finished.")
 
     def _flush(self, raw: list[bytes], words: list[str]) -> None:
         if raw:
             self._ready.append(Piece(b"".join(raw), "".join(words)))
 
-    def _take(self, payload: bytes) -> None:
+    def _take(self, payload: bytes) -> bool:
+        """Note one event; says whether the answer is finished with it."""
         body = _decode(payload)
         if error := stated_error(_given(body.error)):
             raise error
         self._note(body)
+        return self.finished
 
     def _close_with(self, event: bytes, payload: bytes | None) -> None:
         """After the end only usage matters; a second terminator is dropped."""
@@ -232,7 +238,9 @@ def _decode(raw: bytes) -> _Body:
         return _body_decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         start = raw[:80].decode(errors="replace")
-        raise ProviderUnavailable(f"The provider's answer cannot be read as a chat completion; it begins with {start!r}.") from None
+        raise ProviderUnavailable(
+            f"The provider's answer cannot be read as a chat completion; it begins with {start!r}."
+        ) from None
 
 
 def _text_of_parts(parts: list[msgspec.Raw]) -> str:

@@ -1,11 +1,11 @@
 """An upstream's refusal as one of our errors, scrubbed of secrets."""
 
-import time
 from email.utils import parsedate_to_datetime
 
 import msgspec
 
 from gateway.domain.errors import ProviderError, ProviderLimited, ProviderRejected, ProviderTimeout, ProviderUnavailable
+from gateway.domain.time import now_ms
 from gateway.providers.deployment import Endpoint
 from gateway.providers.reply import Headers, Reply
 
@@ -55,7 +55,7 @@ def retry_after_s(headers: Headers) -> int | None:
         seconds = float(value)
     except ValueError:
         try:
-            seconds = parsedate_to_datetime(value).timestamp() - time.time()
+            seconds = parsedate_to_datetime(value).timestamp() - now_ms() / 1000
         except (ValueError, TypeError, OverflowError):
             return None
     if not 0 <= seconds < float("inf"):
@@ -77,15 +77,19 @@ def _classified(reply: Reply, endpoint: Endpoint, message: str, error: _Error) -
     body = msgspec.json.encode({"message": error.message, "type": error.type, "code": error.code, "param": error.param})
     if status in {401, 403} and endpoint.provider.key_variable:
         variable = endpoint.provider.key_variable
-        return ProviderRejected(f"{title} refused the key in {variable} ({status}): {message} Check {variable} in .env.", status=502)
+        return ProviderRejected(
+            f"{title} refused the key in {variable} ({status}): {message} Check {variable} in .env.", status=502
+        )
     if status == 429:
         return ProviderLimited(f"{title} is rate-limiting: {message}", status=status, body=body, retry_after_s=wait)
-    if status == 408 or status == 504:
+    if status in {408, 504}:
         return ProviderTimeout(f"{title} timed out: {message}", status=status, retry_after_s=wait)
     if 400 <= status < 500:
         return ProviderRejected(message, status=status, body=body)
     if 300 <= status < 400:
-        return ProviderUnavailable(f"{title} answered with a redirect ({status}), which is not followed. Check its base URL.", status=status)
+        return ProviderUnavailable(
+            f"{title} answered with a redirect ({status}), which is not followed. Check its base URL.", status=status
+        )
     return ProviderUnavailable(f"{title} failed ({status}): {message}", status=status, retry_after_s=wait)
 
 

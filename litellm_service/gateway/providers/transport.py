@@ -117,7 +117,9 @@ class Transport:
                     context = self._tls_context() if origin.tls else None
                     _, connection = await loop.create_connection(protocol, origin.host, origin.port, ssl=context)
         except TimeoutError:
-            raise ProviderTimeout(f"No connection to {origin.authority} within {connect_s:g} s.", never_sent=True) from None
+            raise ProviderTimeout(
+                f"No connection to {origin.authority} within {connect_s:g} s.", never_sent=True
+            ) from None
         except ssl.SSLError as error:
             raise ProviderUnavailable(f"TLS with {origin.authority} failed: {error.reason}.", never_sent=True) from None
         except (OSError, UnicodeError) as error:

@@ -9,7 +9,7 @@ def _begin_ourselves(connection: object, _record: object) -> None:
 
 
 def _run() -> None:
-    engine = create_engine(context.config.get_main_option("sqlalchemy.url"), poolclass=pool.NullPool)
+    engine = create_engine(context.config.get_main_option("sqlalchemy.url") or "", poolclass=pool.NullPool)
     event.listen(engine, "connect", _begin_ourselves)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     with engine.connect() as connection:

@@ -82,7 +82,9 @@ def _checks(connection: sqlite3.Connection) -> Iterator[Check]:
     yield Check("sums of the ledger that the rollups lack or have wrong", _one(connection, _WRONG_ROLLUPS, watermark))
     yield Check("rollups that the ledger does not have", _one(connection, _SURPLUS_ROLLUPS, watermark))
     expected = connection.execute(_LATENCIES, (watermark,)).fetchone()
-    yield Check("latencies counted by the histograms, difference", sum(map(_distance, expected, _histogram_counts(connection))))
+    yield Check(
+        "latencies counted by the histograms, difference", sum(map(_distance, expected, _histogram_counts(connection)))
+    )
     problems = [text for (text,) in connection.execute("PRAGMA integrity_check(5)") if text != "ok"]
     yield Check("pages or indexes that SQLite finds damaged", len(problems))
 

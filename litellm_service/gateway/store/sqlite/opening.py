@@ -54,7 +54,9 @@ def prepare_folder(database: Path) -> None:
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DatabaseUnusable(f"The folder {database.parent} cannot be made: {error.strerror}. Check DATABASE_URL.") from error
+        raise DatabaseUnusable(
+            f"The folder {database.parent} cannot be made: {error.strerror}. Check DATABASE_URL."
+        ) from error
     target = database if database.exists() else database.parent
     if not os.access(target, os.W_OK) or not os.access(database.parent, os.W_OK):
         raise DatabaseUnusable(f"{target} cannot be written by this user. Change its permissions or DATABASE_URL.")
@@ -75,7 +77,9 @@ def check_not_damaged(database: Path) -> None:
         finally:
             connection.close()
     except sqlite3.OperationalError as error:
-        raise DatabaseUnusable(f"{database} cannot be opened: {error}. Check its permissions and who else uses it.") from error
+        raise DatabaseUnusable(
+            f"{database} cannot be opened: {error}. Check its permissions and who else uses it."
+        ) from error
     except sqlite3.DatabaseError as error:
         raise _damaged(database, str(error)) from error
 
@@ -108,7 +112,9 @@ def migrate_if_behind(database: Path) -> None:
     command = [sys.executable, "-m", "gateway.store.migrations", str(database)]
     result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
     if result.returncode != 0:
-        raise DatabaseUnusable(f"The schema of {database} could not be brought up to date: {result.stderr.strip()[-500:]}")
+        raise DatabaseUnusable(
+            f"The schema of {database} could not be brought up to date: {result.stderr.strip()[-500:]}"
+        )
 
 
 def connect(database: Path) -> sqlite3.Connection:
@@ -135,7 +141,9 @@ def _probe(connection: sqlite3.Connection, database: Path) -> None:
     for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
         quoted = '"' + name.replace('"', '""') + '"'
         connection.execute(f"SELECT * FROM {quoted} LIMIT 1").fetchone()
-    for (index,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL").fetchall():
+    for (index,) in connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+    ).fetchall():
         connection.execute("SELECT * FROM pragma_index_info(?)", (index,)).fetchone()
 
 

@@ -20,7 +20,26 @@ FACTS = (
     "cost_nano_usd, estimated, duration_us, first_token_us, overhead_us"
 )
 Facts = tuple[
-    int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int | None, int, int, int | None, int | None
+    int,
+    int,
+    int,
+    int,
+    int,
+    int,
+    int,
+    int,
+    int,
+    int,
+    int,
+    int,
+    int,
+    int,
+    int,
+    int | None,
+    int,
+    int,
+    int | None,
+    int | None,
 ]
 
 _ADD = """
@@ -71,7 +90,9 @@ class PendingRollups:
         self._known.clear()
         row = self._connection.execute("SELECT value FROM meta WHERE name = 'rollup_watermark'").fetchone()
         self._counted_to = row[0] if row else 0
-        self.count(self._connection.execute(f"SELECT {FACTS} FROM ledger WHERE id > ? ORDER BY id", (self._counted_to,)))
+        self.count(
+            self._connection.execute(f"SELECT {FACTS} FROM ledger WHERE id > ? ORDER BY id", (self._counted_to,))
+        )
 
     def count(self, rows: Iterable[Facts]) -> None:
         """Add ledger rows, in the order of their ids."""
@@ -118,7 +139,9 @@ class PendingRollups:
     def flush(self) -> None:
         """Write the deltas and the watermark; the caller commits, then calls `flushed`."""
         self._connection.executemany(_ADD, [(*key, *total) for key, total in self._sums.items()])
-        self._connection.executemany(_WRITE_LANES, [(*key, self._merged(key, counts)) for key, counts in self._lanes.items()])
+        self._connection.executemany(
+            _WRITE_LANES, [(*key, self._merged(key, counts)) for key, counts in self._lanes.items()]
+        )
         self._connection.execute(
             "INSERT OR REPLACE INTO meta (name, value) VALUES ('rollup_watermark', ?)", (self._counted_to,)
         )

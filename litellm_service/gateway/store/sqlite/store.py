@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -158,18 +159,22 @@ def _settle_future(future: asyncio.Future[None], error: GatewayError | None) -> 
         future.exception()  # a caller that has left need not fetch it
 
 
-def _orphan(row: tuple[object, ...]) -> Orphan:
-    (hold_id, request_id, attempt, at_ms, amount, application, user, key, model, provider, upstream,
-     operation, stream, tokens_in, terms, tokens_out, first_token_us) = row  # fmt: skip
-    hold = msgspec.convert(
-        {
-            "id": hold_id, "request_id": request_id, "attempt": attempt, "admitted_at_ms": at_ms, "amount_nano_usd": amount,
-            "application_id": application, "user_id": user, "key_id": key, "model": model, "provider": provider,
-            "upstream_model": upstream, "operation": Operation(operation), "stream": bool(stream),
-            "input_tokens_estimate": tokens_in, "price": None,
-        },
-        Hold,
-    )  # fmt: skip
-    if terms is not None:
-        hold.price = msgspec.json.decode(str(terms), type=Price)
-    return Orphan(hold, tokens_out, first_token_us)  # type: ignore[arg-type]  # integer columns
+def _orphan(row: tuple[Any, ...]) -> Orphan:
+    hold = Hold(
+        id=row[0],
+        request_id=row[1],
+        attempt=row[2],
+        admitted_at_ms=row[3],
+        amount_nano_usd=row[4],
+        application_id=row[5],
+        user_id=row[6],
+        key_id=row[7],
+        model=row[8],
+        provider=row[9],
+        upstream_model=row[10],
+        operation=Operation(row[11]),
+        stream=bool(row[12]),
+        input_tokens_estimate=row[13],
+        price=None if row[14] is None else msgspec.json.decode(row[14], type=Price),
+    )
+    return Orphan(hold, row[15], row[16])
