@@ -48,7 +48,7 @@ class Gateway:
         self.store = SqliteStore(settings.database, __version__)
         self._transport = Transport()
         self._worker = LiteLLMWorker()
-        self._log = RequestLog(as_json=logs_as_json)
+        self._log = RequestLog(as_json=logs_as_json, enabled=settings.server.log_level in {"debug", "info"})
         rows = {name: setting.row for name, setting in settings.providers.items()}
         missing = {name: why for name, setting in settings.providers.items() if (why := _missing(setting))}
         self._models = ModelMap.load()
@@ -174,7 +174,7 @@ def _missing(setting: ProviderSetting) -> str | None:
         return None
     if row.key_variable and not row.local:
         return f"{row.title} has no key here. Put {row.key_variable}=… into .env and start the gateway again."
-    return f"{row.title} is not set up here. Put {row.base_url_variable}=… (where it listens) into .env and start the gateway again."
+    return f"{row.title} is not set up here. Put {row.base_url_variable}=… (its address) into .env and start the gateway again."
 
 
 def _with_lifespan(app: App, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]) -> App:

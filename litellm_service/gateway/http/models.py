@@ -40,7 +40,7 @@ class ModelList:
             entries = {name: self._entries(row) for name, row in self._shown()}
             groups = {name: self._group(self._providers[name], models) for name, models in entries.items()}
             total = sum(map(len, entries.values()))
-                self._seed = msgspec.json.encode({"providers": groups, "aliases": self._aliases, "total": total})
+            self._seed = msgspec.json.encode({"providers": groups, "aliases": self._aliases, "total": total})
         return Response(self._seed, media_type="application/json")
 
     async def openai(self, request: Request) -> Response:

@@ -140,7 +140,7 @@ def _prompt_details(wire: _Wire) -> tuple[int, int, int, int]:
 
 
 def _within(stated: int, room: int) -> int:
-    return max(0, min(stated, room))
+    return stated if 0 <= stated <= room else max(0, min(stated, room))
 
 
 def _sane(count: int | None) -> int | None:

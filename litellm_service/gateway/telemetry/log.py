@@ -15,6 +15,8 @@ FLUSH_INTERVAL_S = 0.2
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _COLOURS = {"WARNING": "\033[33m", "ERROR": "\033[31m", "CRITICAL": "\033[31m"}
 
+_PLAIN = "\033[0m"
+
 
 class JsonFormatter(logging.Formatter):
     """One JSON object a line, fields allow-listed: time, level, logger, message, exception."""
@@ -37,8 +39,10 @@ class ReadableFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """See `logging.Formatter.format`."""
-        colour = _COLOURS.get(record.levelname, "")
-        text = f"{self.formatTime(record, '%H:%M:%S')} {colour}{record.levelname.lower():8}{colour and chr(27) + '[0m'} {record.getMessage()}"
+        level = f"{record.levelname.lower():8}"
+        if record.levelname in _COLOURS:
+            level = f"{_COLOURS[record.levelname]}{level}{_PLAIN}"
+        text = f"{self.formatTime(record, '%H:%M:%S')} {level} {record.getMessage()}"
         return text + ("\n" + self.formatException(record.exc_info) if record.exc_info else "")
 
 
@@ -54,15 +58,21 @@ def configure(level: str, layout: str) -> bool:
 
 
 class RequestLog:
-    """One line per attempt, formatted and written after the answer has gone out; never content, never a key."""
+    """One line per attempt, formatted and written after the answer has gone out; never content, never a key.
 
-    def __init__(self, *, as_json: bool, stream: TextIO | None = None) -> None:
+    Not `enabled` above the level `info`.
+    """
+
+    def __init__(self, *, as_json: bool, enabled: bool = True, stream: TextIO | None = None) -> None:
+        self._enabled = enabled
         self._as_json = as_json
         self._stream = stream or sys.stderr
         self._pending: list[Settlement] = []
 
     def add(self, settlement: Settlement) -> None:
         """Note an outcome; it is written within 0.2 s."""
+        if not self._enabled:
+            return
         if not self._pending:
             asyncio.get_running_loop().call_later(FLUSH_INTERVAL_S, self.flush)
         self._pending.append(settlement)
