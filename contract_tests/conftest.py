@@ -34,6 +34,13 @@ def mock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mock]:
         yield running
 
 
+@pytest.fixture
+def fresh_mock(tmp_path: Path) -> Iterator[Mock]:
+    """An upstream of the test's own, where truth log and database must agree as a whole."""
+    with running_mock(tmp_path / "mock") as running:
+        yield running
+
+
 @pytest.fixture(scope="module")
 def api_environment(request: pytest.FixtureRequest) -> dict[str, str]:
     """Settings of the module's service: its `API_ENVIRONMENT`, if it has one."""

@@ -15,9 +15,9 @@ def new_marker() -> str:
     return f"m-{secrets.token_hex(8)}"
 
 
-def prompt(marker: str, words: int = 0, **script: object) -> str:
+def prompt(marker: str, words: int = 0, **script: str | float) -> str:
     """A user message with a marker, a script for the mock and so many words."""
-    directive = " ".join(f"{name}={value}" for name, value in script.items())
+    directive = " ".join(f"{name}={value}" for name, value in script.items() if value != "")
     return " ".join(filter(None, [marker, f"{{{{{directive}}}}}" if directive else "", "".join(word_tokens(words))]))
 
 
