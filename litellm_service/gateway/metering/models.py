@@ -1,7 +1,7 @@
 """What LiteLLM's map says about each model, in a compact form."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib import resources
 
 import msgspec
@@ -10,6 +10,8 @@ from gateway.domain.price import Rates, Tier
 from gateway.providers.catalog import Catalog, Provider
 
 _NEAREST_MAX_CHARS = 100
+_COMPARED_ANYWAY = 200
+_GRAM = 3
 _MINUTES_OF_WEEK = 7 * 24 * 60
 _EPOCH_MINUTE_OF_WEEK = 3 * 24 * 60  # 1970-01-01 was a Thursday
 
@@ -169,7 +171,9 @@ class ModelMap:
         known: dict[str, str] = {}
         for canonical in (canonical for row in among for canonical in self._listed(row)):
             known.setdefault(canonical.rpartition("/")[2].lower(), canonical)
-        return [known[match] for match in difflib.get_close_matches(model, list(known), n, cutoff=0.5)]
+        return [
+            known[match] for match in difflib.get_close_matches(model, _worth_comparing(model, known), n, cutoff=0.5)
+        ]
 
     def _listed(self, provider: str) -> list[str]:
         if provider not in self._canonical:
@@ -224,6 +228,14 @@ def _info(provider: Provider, name: str, key: str, raw: msgspec.Raw) -> ModelInf
         search_pico_usd=row.search,
         off_peak=row.off_peak,
     )
+
+
+def _worth_comparing(model: str, names: Collection[str]) -> Collection[str]:
+    """Of many names only those that share three letters in a row: comparing them all is slow."""
+    if len(names) <= _COMPARED_ANYWAY or len(model) < _GRAM:
+        return names
+    grams = {model[start : start + _GRAM] for start in range(len(model) - _GRAM + 1)}
+    return [name for name in names if any(gram in name for gram in grams)]
 
 
 def _is_chat(info: ModelInfo) -> bool:
