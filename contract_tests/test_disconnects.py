@@ -72,7 +72,7 @@ async def leave(port: int, leaver: Leaver) -> None:
         await client.head()
         await events(client, int(leaver.where))
     leaver.left_at = time.time()
-    client.leave(leaver.how)
+    await client.leave(leaver.how)
 
 
 async def all_leave(port: int, everybody: list[Leaver]) -> None:
@@ -137,7 +137,7 @@ async def test_leaving_after_the_finish_keeps_the_exact_usage(api: ApiService, m
     client = await send(api.port, leaver)
     await client.head()
     await events(client, TOKENS)
-    client.leave("rst")
+    await client.leave("rst")
     call = mock.ended_call(leaver.marker)
     entry = wait_until(lambda: api.rows("SELECT * FROM requests WHERE id = ?", call["ids"]["x-request-id"]))[0]
     assert entry["completion_tokens"] == TOKENS
@@ -151,7 +151,7 @@ async def test_leaving_before_the_body_is_whole_reaches_no_provider(api: ApiServ
         client = await connect(api.port)
         await client.send(data[: len(data) // 2])
         await asyncio.sleep(0.05)
-        client.leave(how)
+        await client.leave(how)
     await asyncio.sleep(0.3)
     assert mock.calls(leaver.marker) == []
     assert api.rows("SELECT 1 FROM requests WHERE query LIKE ?", f"%{leaver.marker}%") == []
@@ -166,7 +166,7 @@ async def test_a_half_closed_client_is_served_or_hung_up_on_but_never_lost(
     await asyncio.sleep(0.1)
     client.half_close()
     whole = await reads_to_the_end(client, stream)
-    client.leave("fin")
+    await client.leave("fin")
     call = mock.ended_call(leaver.marker)
     entry = wait_until(lambda: api.rows("SELECT * FROM requests WHERE id = ?", call["ids"]["x-request-id"]))[0]
     if whole:
@@ -197,7 +197,7 @@ async def test_a_client_that_stops_reading_holds_the_provider_back(tmp_path: Any
         await asyncio.sleep(1.0)
         memory = api.peak_memory_mb()
         left_at = time.time()
-        client.leave("rst")
+        await client.leave("rst")
         call = mock.ended_call(leaver.marker)
         assert call["how"] in {"peer_fin", "peer_rst"}
         assert call["ended_at"] - left_at <= UPSTREAM_CLOSED_S

@@ -79,7 +79,7 @@ async def test_on_a_full_disk_open_requests_settle_new_ones_wait_and_it_recovers
         assert get_json(f"{api.url}/health/ready")[0] == 503
         assert get_json(f"{api.url}/health")[0] == 200
         assert (await client.read_all()).endswith(b"data: [DONE]\n\n")
-        client.leave("fin")
+        await client.leave("fin")
         row = api.rows("SELECT * FROM requests WHERE id = ?", reply.headers["x-request-id"])[0]
         assert (row["completion_tokens"], row["status"]) == (120, "success")
         filler.unlink()
@@ -207,7 +207,7 @@ async def test_a_file_that_turns_read_only_refuses_holds_and_recovers(folder: Pa
             assert (status, answer["error"]["code"]) == (503, "store_unavailable")  # type: ignore[index]
             connection.execute("ROLLBACK")
         await client.read_all()
-        client.leave("fin")
+        await client.leave("fin")
         wait_until(lambda: chat(api)[0] == 200, 10, "recovery")
         rows = api.rows("SELECT outcome FROM requests WHERE id = ?", reply.headers["x-request-id"])
         assert [row["outcome"] for row in rows] == ["completed"]

@@ -49,7 +49,7 @@ async def test_a_fault_has_its_answer_and_its_row(
     text = prompt(marker, 30, fault=fault, tokens=TOKENS, **EXTRA.get(fault, {}))
     client, reply = await post(api.port, ROUTES[route], body(route, text, stream=stream))
     data = await client.read_all()
-    client.leave("fin")
+    await client.leave("fin")
     check_answer(reply, data, expect, route=route, stream=stream)
     row = only_row(api, reply.headers["x-request-id"], marker)
     check_row(row, expect, mock.ended_call(marker))
@@ -143,7 +143,7 @@ async def test_retry_after_is_passed_on_where_it_makes_sense(api: ApiService, fa
     text = prompt(new_marker(), fault=fault)
     client, reply = await post(api.port, ROUTES["openai"], body("openai", text, stream=False))
     await client.read_all()
-    client.leave("fin")
+    await client.leave("fin")
     assert re.fullmatch(RETRY_AFTER[fault], reply.headers.get("retry-after", ""))
 
 
@@ -157,7 +157,7 @@ async def test_somebody_elses_answer_never_reaches_a_client(api: ApiService, moc
         client, reply = await post(api.port, ROUTES["openai"], body("openai", text, stream=stream))
         assert reply.status == 200
         assert b"somebody else" not in await client.read_all()
-        client.leave("fin")
+        await client.leave("fin")
 
 
 async def test_a_connection_closed_while_idle_costs_nobody_a_request(api: ApiService, mock: Mock) -> None:
@@ -166,7 +166,7 @@ async def test_a_connection_closed_while_idle_costs_nobody_a_request(api: ApiSer
         client, reply = await post(api.port, ROUTES["openai"], body("openai", text, stream=False))
         assert reply.status == 200
         await client.read_all()
-        client.leave("fin")
+        await client.leave("fin")
 
 
 async def test_attempts_are_never_made_after_the_first_byte(api: ApiService, mock: Mock) -> None:
@@ -174,7 +174,7 @@ async def test_attempts_are_never_made_after_the_first_byte(api: ApiService, moc
     text = prompt(marker, fault="reset-mid", tokens=TOKENS)
     client, _ = await post(api.port, ROUTES["openai"], body("openai", text, stream=True))
     await client.read_all()
-    client.leave("fin")
+    await client.leave("fin")
     mock.ended_call(marker)
     assert len(mock.calls(marker)) == 1
 
@@ -195,7 +195,7 @@ async def test_a_provider_that_refuses_connections_is_502(folder: Any, mock: Moc
         for stream in (False, True):
             client, reply = await post(api.port, ROUTES["openai"], body("openai", "hi", stream=stream))
             error = json.loads(await client.read_all())["error"]
-            client.leave("fin")
+            await client.leave("fin")
             assert (reply.status, error["code"]) == (502, "provider_unavailable")
             row = api.rows("SELECT * FROM requests WHERE id = ?", error["request_id"])[0]
             assert (row["total_tokens"], row["cost_nano_usd"], row["outcome"]) == (0, 0, "failed")

@@ -69,7 +69,7 @@ async def test_ambiguous_requests_are_refused_and_the_connection_ended(api: ApiS
     if reply is not None:
         assert 400 <= reply.status < 500, reply
         assert json.loads(await client.read_all())["error"]["code"] == "invalid_request"
-    client.leave("fin")
+    await client.leave("fin")
     assert len(mock.calls()) == before
 
 
@@ -82,7 +82,7 @@ async def test_a_smuggled_second_request_is_not_answered(api: ApiService, mock: 
     assert b"healthy" not in rest
     with pytest.raises(Broken):
         await client.head(deadline_s=SLOW_S)
-    client.leave("fin")
+    await client.leave("fin")
 
 
 async def closes_within(client: Client, deadline_s: float) -> tuple[float, int | None]:
@@ -100,7 +100,7 @@ async def closes_within(client: Client, deadline_s: float) -> tuple[float, int |
 async def test_a_silent_connection_is_closed(api: ApiService) -> None:
     client = await connect(api.port)
     seconds, status = await closes_within(client, SLOW_S)
-    client.leave("fin")
+    await client.leave("fin")
     assert (0.5 < seconds < SLOW_S, status) == (True, None)
 
 
@@ -109,7 +109,7 @@ async def test_slow_headers_are_refused(api: ApiService) -> None:
     sender = asyncio.create_task(drip(client, head("Host: localhost", *[f"X-{i}: 1" for i in range(200)])))
     seconds, status = await closes_within(client, SLOW_S)
     sender.cancel()
-    client.leave("fin")
+    await client.leave("fin")
     assert (seconds < SLOW_S, status) == (True, 408)
 
 
@@ -120,7 +120,7 @@ async def test_a_slow_body_is_refused(api: ApiService, mock: Mock) -> None:
     sender = asyncio.create_task(drip(client, b" " * 999))
     seconds, status = await closes_within(client, SLOW_S)
     sender.cancel()
-    client.leave("fin")
+    await client.leave("fin")
     assert (seconds < SLOW_S, status) == (True, 408)
     assert len(mock.calls()) == before
 
@@ -142,7 +142,7 @@ async def test_a_second_request_on_a_kept_connection_has_its_own_deadline(api: A
         assert (await client.head()).status == 200
         await client.read_all()
         await asyncio.sleep(1.5)
-    client.leave("fin")
+    await client.leave("fin")
 
 
 async def test_a_long_answer_outlives_the_body_deadline(api: ApiService) -> None:
@@ -150,7 +150,7 @@ async def test_a_long_answer_outlives_the_body_deadline(api: ApiService) -> None
     client, reply = await post(api.port, ROUTES["openai"], body("openai", text, stream=True))
     assert reply.status == 200
     assert (await client.read_all()).endswith(b"data: [DONE]\n\n")
-    client.leave("fin")
+    await client.leave("fin")
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
@@ -164,7 +164,7 @@ async def test_eleven_megabytes_are_too_large(api: ApiService, path: str, chunke
     reply = await client.head()
     error = json.loads(await client.read_all())["error"]
     sender.cancel()
-    client.leave("fin")
+    await client.leave("fin")
     assert (reply.status, error["code"]) == (413, "too_large")
     assert "MAX_BODY_BYTES" in error["message"]
 
@@ -187,7 +187,7 @@ async def test_nine_megabytes_are_not(api: ApiService) -> None:
 async def answer(api: ApiService, path: str, data: bytes, headers: dict[str, str] | None = None) -> tuple[int, str]:
     client, reply = await post(api.port, path, data, headers)
     read = await client.read_all()
-    client.leave("fin")
+    await client.leave("fin")
     error = json.loads(read).get("error") or {}
     return reply.status, error.get("code", "")
 
@@ -223,7 +223,7 @@ async def test_foreign_origins_are_refused_and_no_money_spent(api: ApiService, m
     for origin in ("https://evil.example", "null", "http://localhost:5500.evil.example", "http://localhost:1"):
         assert await answer(api, "/api/chat", CHAT, {"origin": origin}) == (403, "not_allowed")
         client, reply = await post(api.port, "/api/chat", b"", {"origin": origin})
-        client.leave("fin")
+        await client.leave("fin")
         assert "access-control-allow-origin" not in reply.headers
     assert len(mock.calls()) == before
 
@@ -231,13 +231,13 @@ async def test_foreign_origins_are_refused_and_no_money_spent(api: ApiService, m
 async def test_the_webuis_origin_is_served_and_told_so(api: ApiService) -> None:
     for origin in ("http://localhost:5500", "http://127.0.0.1:5500"):
         client, reply = await post(api.port, "/api/chat", CHAT, {"origin": origin})
-        client.leave("fin")
+        await client.leave("fin")
         assert (reply.status, reply.headers["access-control-allow-origin"]) == (200, origin)
         client = await connect(api.port)
         asked = {"origin": origin, "access-control-request-method": "POST", "content-type": ""}
         await client.send(request_bytes("/api/chat", b"", asked, method="OPTIONS"))
         preflight = await client.head()
-        client.leave("fin")
+        await client.leave("fin")
         assert preflight.status in {200, 204}
         assert preflight.headers["access-control-allow-origin"] == origin
         assert "POST" in preflight.headers["access-control-allow-methods"]
@@ -246,7 +246,7 @@ async def test_the_webuis_origin_is_served_and_told_so(api: ApiService) -> None:
 async def test_too_many_headers_are_refused(api: ApiService) -> None:
     for lines in ([f"X-{i}: {'a' * 1000}" for i in range(200)], [f"X-{i}: 1" for i in range(20_000)]):
         client, reply = await raw(api.port, head("Host: localhost", JSON_TYPE, *lines, LENGTH) + CHAT)
-        client.leave("fin")
+        await client.leave("fin")
         assert reply is None or reply.status == 431
 
 
@@ -256,7 +256,7 @@ async def test_chunked_bodies_are_taken(api: ApiService) -> None:
     client, reply = await raw(api.port, data + parts + b"0\r\n\r\n")
     assert reply is not None
     assert reply.status == 200
-    client.leave("fin")
+    await client.leave("fin")
 
 
 async def test_pipelined_requests_are_answered_in_order(api: ApiService) -> None:
@@ -267,7 +267,7 @@ async def test_pipelined_requests_are_answered_in_order(api: ApiService) -> None
     for i in range(3):
         assert (await client.head()).status == 200
         assert json.loads(await client.read_all())["metadata"]["tokens"]["completion"] == 3 + i
-    client.leave("fin")
+    await client.leave("fin")
 
 
 def test_the_service_is_well_afterwards(api: ApiService) -> None:

@@ -68,7 +68,7 @@ async def ask(api: ApiService, route: str, asked: object, headers: dict[str, str
         data = await client.read_all()
     except Broken:
         data = b""
-    client.leave("fin")
+    await client.leave("fin")
     return f"{reply.headers} {data.decode('utf-8', 'replace')}"
 
 
@@ -77,7 +77,7 @@ async def leave_early(api: ApiService) -> None:
     client = await connect(api.port)
     headers = carried(CARRIERS[0], ADMIN_KEY)
     await client.send(request_bytes(ROUTES["openai"], body("openai", text, stream=True), headers))
-    client.leave("rst")
+    await client.leave("rst")
 
 
 async def test_no_secret_shows_in_logs_or_answers(api: ApiService) -> None:

@@ -48,7 +48,7 @@ async def test_open_streams_and_plain_calls_end_whole(folder: Path, mock: Mock) 
         rows = api.rows("SELECT completion_tokens, outcome, cost_source FROM requests")
         assert [tuple(row.values()) for row in rows] == [(TOKENS, "completed", "computed")] * (STREAMS + 1)
         for client in (*streams, plain, idle):
-            client.leave("fin")
+            await client.leave("fin")
 
 
 async def is_taken(api: ApiService, kept: Client) -> bool:
@@ -75,7 +75,7 @@ async def test_a_stream_longer_than_the_drain_is_recorded_as_far_as_it_went(fold
         assert await asyncio.to_thread(api.wait, 10) == 0
         with contextlib.suppress(Broken):
             assert b"[DONE]" not in await client.read_all()
-        client.leave("fin")
+        await client.leave("fin")
         rows = api.rows("SELECT outcome, estimated FROM requests r JOIN ledger l ON l.final")
         assert [row["estimated"] for row in rows] == [1]
         assert rows[0]["outcome"] in {"failed", "abandoned"}

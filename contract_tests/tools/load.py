@@ -63,7 +63,7 @@ class Load:
                 return
             usage = await (_streamed_usage(client, route) if stream else _plain_usage(client, route))
         finally:
-            client.leave("fin")
+            await client.leave("fin")
         if usage is not None:
             self.acknowledged.append(Acknowledged(reply.headers["x-request-id"], marker, *usage))
 

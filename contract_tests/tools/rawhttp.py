@@ -1,6 +1,7 @@
 """An HTTP/1.1 client by hand: sends exact bytes, reads slowly, leaves rudely."""
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import socket
@@ -10,6 +11,7 @@ from typing import Any
 
 _RESET = struct.pack("ii", 1, 0)
 READ_DEADLINE_S = 20.0
+_WITHOUT_BODY = {100, 101, 103, 204, 304}
 
 
 class Broken(Exception):
@@ -51,7 +53,7 @@ class Client:
         headers = {name.lower(): value.strip() for name, _, value in pairs}
         self._reply = Reply(int(lines[0].split()[1]), headers)
         self._left = int(headers.get("content-length", 0))
-        self._rest, self._ended = b"", False
+        self._rest, self._ended = b"", self._reply.status in _WITHOUT_BODY
         return self._reply
 
     async def read_some(self, deadline_s: float = READ_DEADLINE_S) -> bytes:
@@ -98,13 +100,15 @@ class Client:
             if lines:
                 return b"\n".join(lines)
 
-    def leave(self, how: str) -> None:
-        """Close the connection: `rst` at once, or `fin`."""
+    async def leave(self, how: str) -> None:
+        """Close the connection: `rst` at once, or `fin`; it is gone when this returns."""
         if how == "rst":
             own: socket.socket = self._writer.get_extra_info("socket")
             own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self._writer.transport.abort()
         self._writer.close()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
 
     def half_close(self) -> None:
         """Say that no more will be sent, and go on reading."""
