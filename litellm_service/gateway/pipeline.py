@@ -182,7 +182,9 @@ class Pipeline:
             stream=request.stream,
             input_tokens_estimate=rough_input_tokens(request),
             amount_nano_usd=0,
-            price=self._prices.price(deployment.provider.name, deployment.upstream_model),
+            price=self._prices.price(
+                deployment.provider.name, deployment.upstream_model, request.service_tier, at_ms=exchange.admitted_at_ms
+            ),
         )
         try:
             await self._committed(self._store.hold(exchange.hold))
@@ -287,7 +289,7 @@ class Pipeline:
         usage: Usage | None = None
         if reader is not None and reader.usage_reports and (reader.finished or outcome is Outcome.COMPLETED):
             for report in reader.usage_reports:
-                usage = last(usage, normalise(report, provider.usage_rule))
+                usage = last(usage, normalise(report, exchange.deployment.usage_rule))
         if usage is not None:
             return usage
         if exchange.dispatched_at == exchange.received_at:

@@ -10,7 +10,7 @@ class ModelRequest(msgspec.Struct, kw_only=True):
 
     `fields` is the whole body, each value still the JSON it came as; `size` is that body's length in bytes.
     `query` is the text of the last user message. `messages` is their JSON where there is more to show than `query`.
-    `output_limit` is what the client allows the answer in tokens; `None`: it did not say.
+    `output_limit` is what the client allows the answer in tokens; `None`: it did not say. `service_tier` may change the price.
     """
 
     operation: Operation
@@ -25,3 +25,4 @@ class ModelRequest(msgspec.Struct, kw_only=True):
     choices: int = 1
     output_limit: int | None = None
     wants_usage: bool = False
+    service_tier: str = ""

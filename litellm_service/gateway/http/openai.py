@@ -45,6 +45,7 @@ class _Body(msgspec.Struct):
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
     user: str | None = None
+    service_tier: str | None = None
 
 
 _body = msgspec.json.Decoder(_Body)
@@ -73,6 +74,7 @@ def parse(body: bytes, headers: dict[bytes, bytes]) -> ModelRequest:
         choices=read.n or 1,
         output_limit=read.max_completion_tokens or read.max_tokens,
         wants_usage=bool(read.stream_options and read.stream_options.include_usage),
+        service_tier=read.service_tier or "",
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 CONNECTION = "gateway.connection"
 _ONCE = {
@@ -100,7 +100,8 @@ class Protocol(HttpToolsProtocol):
     def _refuse(self, reply: bytes) -> None:
         if self.transport.is_closing():
             return
-        if reply and (self.cycle is None or not self.cycle.response_started):
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if reply and (cycle is None or not cycle.response_started):
             self.transport.write(reply)
         self.transport.close()
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from gateway.providers.catalog import Provider
+from gateway.providers.catalog import Provider, UsageRule
 from gateway.providers.transport import Origin
 
 
@@ -30,3 +30,8 @@ class Deployment(msgspec.Struct, frozen=True):
     def provider(self) -> Provider:
         """The row of the catalogue."""
         return self.endpoint.provider
+
+    @property
+    def usage_rule(self) -> UsageRule:
+        """How its usage objects count."""
+        return "litellm" if self.endpoint.via_litellm else self.provider.usage_rule

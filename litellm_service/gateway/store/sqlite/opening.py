@@ -8,12 +8,18 @@ import sys
 from pathlib import Path
 
 from gateway.domain.errors import StoreUnavailable
+from gateway.domain.failpoint import failpoint
 
 HEAD = "0001"
 BUSY_TIMEOUT_S = 5
 WAL_PAGES = 2_000
 WAL_BYTES_KEPT = 64 * 1024 * 1024
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
 _HEADER = b"SQLite format 3\x00"
+_VERSION_TABLE = """CREATE TABLE alembic_version (
+\tversion_num VARCHAR(32) NOT NULL, 
+\tCONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+)"""
 
 
 class DatabaseUnusable(StoreUnavailable):
@@ -100,11 +106,18 @@ def schema_version(database: Path) -> str | None:
 
 
 def migrate_if_behind(database: Path) -> None:
-    """Bring the schema to `HEAD` in a process of its own, so that this one never loads the migration library."""
+    """Bring the schema to `HEAD`.
+
+    A new file gets all of it at once; an older one is migrated in a process of its own, so that this one never loads the
+    migration library. A test holds that both give the same schema.
+    """
     version = schema_version(database)
     if version == HEAD:
         return
-    if version is not None and version > HEAD:
+    if version is None:
+        _create(database)
+        return
+    if version > HEAD:
         raise DatabaseUnusable(
             f"{database} was written by a newer gateway (schema {version}, this one knows {HEAD}). "
             "Start the newer version, or restore the backup made before the upgrade."
@@ -115,6 +128,21 @@ def migrate_if_behind(database: Path) -> None:
         raise DatabaseUnusable(
             f"The schema of {database} could not be brought up to date: {result.stderr.strip()[-500:]}"
         )
+
+
+def _create(database: Path) -> None:
+    connection = connect(database)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        for script in sorted(MIGRATIONS.glob("*.sql")):
+            for statement in script.read_text("utf-8").split(";\n"):
+                connection.execute(statement)
+        connection.execute(_VERSION_TABLE)
+        connection.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
+        failpoint("in_migration")
+        connection.execute("COMMIT")
+    finally:
+        connection.close()
 
 
 def connect(database: Path) -> sqlite3.Connection:
