@@ -146,6 +146,7 @@ class Pipeline:
                 )
                 raise
             except ProviderError as error:
+                exchange.abort(error)
                 stale = error.never_sent and attempt < STALE_RETRIES and error.retryable and exchange.reader is None
                 await self._fail(exchange, error, final=not stale)
                 if not stale:

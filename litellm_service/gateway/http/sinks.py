@@ -44,10 +44,10 @@ class OpenAIWire:
         return piece.raw
 
     def end(self, exchange: Exchange, closing: list[Piece]) -> bytes:
-        """Usage only for those who asked, and one `[DONE]`."""
-        wanted = [piece.raw for piece in closing if exchange.request.wants_usage or not piece.usage_only]
-        terminated = exchange.reader is not None and exchange.reader.terminated
-        return b"".join(wanted) if terminated else b"".join([*wanted, _DONE])
+        """Usage only for those who asked, and one `[DONE]`, last."""
+        asked = exchange.request.wants_usage
+        wanted = [piece.raw for piece in closing if not piece.terminator and (asked or not piece.usage_only)]
+        return b"".join([*wanted, _DONE])
 
     def failure(self, error: BaseException, request_id: str) -> bytes:
         """An `error` object, which the SDKs raise."""

@@ -143,7 +143,10 @@ class Connection(asyncio.Protocol):
             self._fail(ProviderUnavailable("The provider tried to switch protocols."))
             return
         except httptools.HttpParserError as error:
-            if self.busy:
+            if self.complete:
+                self._keeps_alive = False
+                self._wake()
+            elif self.busy:
                 self._fail(ProviderUnavailable(f"The provider's answer is not valid HTTP: {error}."))
             return
         if not self.has_head and self._head_bytes > MAX_HEAD_BYTES:
@@ -169,6 +172,11 @@ class Connection(asyncio.Protocol):
             self._fail(ProviderUnavailable(f"The provider closed the connection {where}.", never_sent=stale))
 
     # httptools callbacks
+
+    def on_message_begin(self) -> None:
+        """Nobody asked for a second answer behind the first."""
+        if self.complete:
+            raise httptools.HttpParserError("surplus answer")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Collect a header."""

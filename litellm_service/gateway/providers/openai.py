@@ -15,6 +15,7 @@ from gateway.providers.sse import EventSplitter, event_data
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 DONE = b"[DONE]"
+_FIELDS = (b":", b"event:", b"id:", b"retry:", b"data")
 
 _NOTHING = msgspec.Raw()
 _Content = str | list[msgspec.Raw] | None
@@ -57,13 +58,14 @@ class Piece(msgspec.Struct):
     """Some of an answer: `raw` in the upstream's wire, `text` the words in it.
 
     `closing`: it says that the answer is finished, or comes after that; it must wait for the settlement.
-    `usage_only`: it carries nothing but usage, which the client gets only if it asked.
+    `usage_only`: it carries nothing but usage, which the client gets only if it asked. `terminator`: it is `[DONE]`.
     """
 
     raw: bytes
     text: str = ""
     closing: bool = False
     usage_only: bool = False
+    terminator: bool = False
 
 
 class AnswerReader:
@@ -79,6 +81,7 @@ class AnswerReader:
         self._unfinished = choices
         self._splitter = EventSplitter()
         self._ready: deque[Piece] = deque()
+        self._without_data: list[bytes] = []
         self._ended = False
         self._failure: ProviderError | None = None
         self.text: list[str] = []
@@ -135,17 +138,20 @@ class AnswerReader:
             events, self._ended = self._splitter.end(), True
         raw: list[bytes] = []
         words = len(self.text)
-        for event in events:
-            payload = event_data(event)
+        for came in events:
+            payload = event_data(came)
             if self.finished or payload == DONE:
-                self._close_with(event, payload)
+                self._close_with(came, payload)
                 continue
             before = len(self.text)
             try:
-                closes = payload is not None and self._take(payload)
+                closes = self._take(came, payload)
             except ProviderError as error:
                 self._failure = error
                 break
+            if payload is None:
+                continue
+            event = self._with_what_came_before(came)
             if closes:
                 self._flush(raw, self.text[words:before])
                 self._ready.append(Piece(event, "".join(self.text[before:]), closing=True))
@@ -160,8 +166,21 @@ class AnswerReader:
         if raw:
             self._ready.append(Piece(b"".join(raw), "".join(words)))
 
-    def _take(self, payload: bytes) -> bool:
+    def _with_what_came_before(self, event: bytes) -> bytes:
+        """Comments go out with the event that follows: alone they would begin a reply that may yet become an error."""
+        if not self._without_data:
+            return event
+        whole = b"".join([*self._without_data, event])
+        self._without_data.clear()
+        return whole
+
+    def _take(self, event: bytes, payload: bytes | None) -> bool:
         """Note one event; says whether the answer is finished with it."""
+        if payload is None:
+            if not event.startswith(_FIELDS):
+                raise _no_stream(event)
+            self._without_data.append(event)
+            return False
         body = _decode(payload)
         if error := stated_error(_given(body.error)):
             raise error
@@ -172,7 +191,7 @@ class AnswerReader:
         """After the end only usage matters; a second terminator is dropped."""
         if payload == DONE:
             if not self.terminated:
-                self._ready.append(Piece(event, closing=True))
+                self._ready.append(Piece(event, closing=True, terminator=True))
             self.finished = self.terminated = True
             return
         if payload is None:
@@ -182,7 +201,9 @@ class AnswerReader:
         except ProviderUnavailable:
             return
         self._note_usage(body)
-        self._ready.append(Piece(event, closing=True, usage_only=not body.choices and bool(_given(body.usage))))
+        usage_only = not body.choices and bool(_given(body.usage))
+        if usage_only or not self.terminated:
+            self._ready.append(Piece(event, closing=True, usage_only=usage_only))
 
     def _note(self, body: _Body) -> None:
         self._note_usage(body)
@@ -241,6 +262,13 @@ def _decode(raw: bytes) -> _Body:
         raise ProviderUnavailable(
             f"The provider's answer cannot be read as a chat completion; it begins with {start!r}."
         ) from None
+
+
+def _no_stream(event: bytes) -> ProviderError:
+    """What to say of bytes that are no event: the provider's own error, if it is one."""
+    body = _decode(event)
+    stated = stated_error(_given(body.error))
+    return stated or ProviderUnavailable("The provider did not answer with the stream that was asked for.")
 
 
 def _text_of_parts(parts: list[msgspec.Raw]) -> str:

@@ -115,3 +115,26 @@ def test_however_the_bytes_are_cut_the_raw_pieces_are_the_stream(points):
     reader, pieces = asyncio.run(streamed(*parts))
     assert b"".join(piece.raw for piece in pieces) == whole
     assert reader.full_text == "Grüße, 世界"
+
+
+async def test_a_comment_goes_out_with_the_event_that_follows_it():
+    _, pieces = await streamed(b": processing\n\n", chunk("a"), chunk(None, "stop"), DONE)
+    assert pieces[0].raw == b": processing\n\n" + chunk("a")
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b'{"error": {"message": "no credit"}}', "no credit"),
+        (b"<html><body>login</body></html>", "begins with '<html>"),
+        (b'{"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}]}', "stream that was asked for"),
+    ],
+)
+async def test_what_is_no_event_stream_is_a_failure_and_no_content(body, says):
+    with pytest.raises(ProviderUnavailable, match=says):
+        await streamed(body)
+
+
+async def test_after_the_terminator_only_usage_counts():
+    _, pieces = await streamed(chunk("a"), chunk(None, "stop"), DONE, chunk("late"), USAGE_EVENT, DONE)
+    assert [(piece.terminator, piece.usage_only) for piece in pieces[1:]] == [(False, False), (True, False), (False, True)]
