@@ -80,7 +80,7 @@ EXPECTED: dict[str, tuple[Expect, Expect]] = {
     "402": (refused(402, "insufficient_quota"), refused(402, "insufficient_quota")),
     "403": (refused(502, "provider_rejected"), refused(502, "provider_rejected")),
     "404": (refused(404, "model_not_found"), refused(404, "model_not_found")),
-    "408": (refused(504), refused(504)),
+    "408": (refused(408, "provider_timeout"), refused(408, "provider_timeout")),
     "409": (refused(409, "provider_rejected"), refused(409, "provider_rejected")),
     "413": (refused(413, "provider_rejected"), refused(413, "provider_rejected")),
     "422": (refused(422, "provider_rejected"), refused(422, "provider_rejected")),

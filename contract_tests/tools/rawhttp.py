@@ -144,6 +144,16 @@ def request_bytes(path: str, body: Any, headers: Mapping[str, str] | None = None
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + data
 
 
+async def exchange(port: int, path: str, body: Any, headers: Mapping[str, str] | None = None) -> tuple[Reply, bytes]:
+    """A whole request and reply on a connection of its own; raises `Broken` if the reply is not whole."""
+    client = await connect(port)
+    try:
+        await client.send(request_bytes(path, body, headers))
+        return await client.head(), await client.read_all()
+    finally:
+        await client.leave("fin")
+
+
 async def post(port: int, path: str, body: Any, headers: Mapping[str, str] | None = None) -> tuple[Client, Reply]:
     """Send a request on a connection of its own and read the head of the reply."""
     client = await connect(port)

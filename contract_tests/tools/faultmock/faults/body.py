@@ -2,7 +2,7 @@
 
 from faultmock import wires
 from faultmock.call import Call
-from faultmock.faults.shape import Fault
+from faultmock.faults.shape import Fault, after_tokens
 
 _HTML = b"<!doctype html><html><body>Please log in</body></html>"
 
@@ -61,8 +61,7 @@ async def big_answer(call: Call) -> None:
     text = "long " * int(megabytes * 200_000)
     if call.ask.stream:
         big = wires.Piece("token", wires.dumps(wires.openai_chunk(call.answer, {"content": text})), tokens=1)
-        pieces = wires.pieces(call.answer)
-        await call.send_stream([pieces[0], big, *pieces[1:]])
+        await call.send_stream(after_tokens(call, wires.pieces(call.answer), big))
         return
     body = wires.body(call.answer)
     body["choices"][0]["message"]["content"] = text
