@@ -1,0 +1,1 @@
+"""The load harness: this gateway beside nginx and its peers."""

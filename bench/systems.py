@@ -1,0 +1,168 @@
+"""The systems that are compared: how each is started and called."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.load import Target
+from bench.messages import request_body
+from bench.places import CACHE, PYTHON, SERVICE, SYSTEM_CORE, WORK, environment, free_port
+from bench.processes import Process
+from bench.upstream import Upstream, start_nginx
+
+KEY = "sk-bench-key-of-32-characters-000"
+AUTHORIZATION = {"authorization": f"Bearer {KEY}"}
+LITELLM = CACHE / "litellm"
+PORTKEY = CACHE / "portkey" / "node_modules" / "@portkey-ai" / "gateway"
+
+
+@dataclass(frozen=True)
+class System:
+    """A system under test. `start` gives its process; targets are keyed `plain` and `stream`."""
+
+    name: str
+    settings: str
+    start: Callable[[], Process]
+    targets: dict[str, Target]
+    database: Path | None = None
+    is_peer: bool = True
+    slow: bool = field(default=False)
+
+
+def all_systems(upstream: Upstream, extra: list[str]) -> list[System]:
+    """Every system that is installed here, ours first."""
+    systems = [_ours(upstream), _nginx(upstream)]
+    if (LITELLM / "bin" / "litellm").exists():
+        systems.append(_litellm(upstream))
+    if PORTKEY.exists():
+        systems.append(_portkey(upstream))
+    return [*systems, *(_given(text, upstream) for text in extra)]
+
+
+def direct(upstream: Upstream) -> dict[str, Target]:
+    """The mock without anything in between."""
+    return _targets(upstream.plain, upstream.stream, "gpt-4o", "gpt-4o", {}, path="/chat/completions")
+
+
+def _targets(
+    plain: str, stream: str, plain_model: str, stream_model: str, headers: dict[str, str], path: str = ""
+) -> dict[str, Target]:
+    return {
+        "plain": Target(plain + path, headers, request_body(plain_model, stream=False)),
+        "stream": Target(stream + path, headers, request_body(stream_model, stream=True)),
+    }
+
+
+def _ours(upstream: Upstream) -> System:
+    port, database = free_port(), WORK / "ledger.db"
+    settings = {
+        "API_PORT": str(port),
+        "DATABASE_URL": f"sqlite:///{database}",
+        "GATEWAY_ADMIN_KEY": KEY,
+        "GATEWAY_CONFIG": str(WORK / "gateway.toml"),
+        "OPENAI_BASE_URL": upstream.plain,
+        "OPENAI_API_KEY": "sk-upstream",
+        "GROQ_BASE_URL": upstream.stream,
+        "GROQ_API_KEY": "sk-upstream",
+    }
+    (WORK / "gateway.toml").touch()
+
+    def start() -> Process:
+        command = [str(PYTHON), "api_service.py"]
+        return Process(command, SYSTEM_CORE, WORK / "gateway.log", environment(settings), SERVICE)
+
+    url = f"http://127.0.0.1:{port}/v1/chat/completions"
+    return System(
+        name="this gateway", start=start, database=database, is_peer=False,
+        settings="accounting on: key check, hold and settle committed (SQLite, WAL, synchronous=FULL) before the end of "
+        "every answer, content stored, rollups and histograms, one log line a request; defaults otherwise",
+        targets=_targets(url, url, "openai/gpt-4o", "groq/llama-3.3-70b-versatile", AUTHORIZATION),
+    )  # fmt: skip
+
+
+def _nginx(upstream: Upstream) -> System:
+    port = free_port()
+    servers = f"""
+    upstream plain {{ server 127.0.0.1:{upstream.plain_port}; keepalive 512; keepalive_requests 100000000; }}
+    upstream stream {{ server 127.0.0.1:{upstream.stream_port}; keepalive 512; keepalive_requests 100000000; }}
+    server {{
+        listen 127.0.0.1:{port} backlog=2048;
+        proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;
+        location /plain/ {{ proxy_pass http://plain/; }}
+        location /stream/ {{ proxy_pass http://stream/; }}
+    }}"""
+    base = f"http://127.0.0.1:{port}"
+    return System(
+        name="nginx", start=lambda: start_nginx("proxy", servers, SYSTEM_CORE), is_peer=False,
+        settings="proxy_pass with keep-alive to the upstream, one worker, no access log, no buffering; knows nothing of LLMs",
+        targets=_targets(f"{base}/plain", f"{base}/stream", "gpt-4o", "gpt-4o", {}, path="/v1/chat/completions"),
+    )  # fmt: skip
+
+
+def _litellm(upstream: Upstream) -> System:
+    port, config = free_port(), WORK / "litellm.yaml"
+    models = [
+        {
+            "model_name": name,
+            "litellm_params": {"model": "openai/gpt-4o", "api_base": base, "api_key": "sk-upstream"},
+        }
+        for name, base in (("gpt-4o", upstream.plain), ("gpt-4o-streamed", upstream.stream))
+    ]
+    config.write_text(json.dumps({"model_list": models, "litellm_settings": {"telemetry": False}}))  # JSON is YAML
+    extra = {
+        "LITELLM_MASTER_KEY": KEY,
+        "LITELLM_LOG": "ERROR",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_TELEMETRY": "False",
+    }
+    command = [str(LITELLM / "bin" / "litellm"), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
+    url = f"http://127.0.0.1:{port}/v1/chat/completions"
+    return System(
+        name="LiteLLM proxy", slow=True,
+        start=lambda: Process(command, SYSTEM_CORE, WORK / "litellm.log", environment(extra), WORK),
+        settings=f"{_pip_version(LITELLM, 'litellm')}, one worker, a master key, no database (so no accounting), log level ERROR",
+        targets=_targets(url, url, "gpt-4o", "gpt-4o-streamed", AUTHORIZATION),
+    )  # fmt: skip
+
+
+def _portkey(upstream: Upstream) -> System:
+    port = free_port()
+    node = shutil.which("node") or "node"
+    command = [node, str(PORTKEY / "build" / "start-server.js"), f"--port={port}", "--headless"]
+    version = json.loads((PORTKEY / "package.json").read_text())["version"]
+    url = f"http://127.0.0.1:{port}/v1/chat/completions"
+
+    def target(base: str, *, stream: bool) -> Target:
+        headers = {**AUTHORIZATION, "x-portkey-provider": "openai", "x-portkey-custom-host": base}
+        return Target(url, headers, request_body("gpt-4o", stream=stream))
+
+    return System(
+        name="Portkey",
+        start=lambda: Process(
+            command, SYSTEM_CORE, WORK / "portkey.log", environment({"NODE_ENV": "production"}), PORTKEY
+        ),
+        settings=f"@portkey-ai/gateway {version} on Node, one process, headless; no accounting, no key of its own",
+        targets={"plain": target(upstream.plain, stream=False), "stream": target(upstream.stream, stream=True)},
+    )  # fmt: skip
+
+
+def _given(text: str, upstream: Upstream) -> System:
+    """`NAME=COMMAND`: {port}, {plain} and {stream} are filled in; it serves /v1/chat/completions for model gpt-4o."""
+    name, _, line = text.partition("=")
+    port = free_port()
+    command = [part.format(port=port, plain=upstream.plain, stream=upstream.stream) for part in line.split()]
+    url = f"http://127.0.0.1:{port}/v1/chat/completions"
+    return System(
+        name=name, settings=line, targets=_targets(url, url, "gpt-4o", "gpt-4o-streamed", AUTHORIZATION),
+        start=lambda: Process(command, SYSTEM_CORE, WORK / f"{name}.log", environment({}), WORK),
+    )  # fmt: skip
+
+
+def _pip_version(venv: Path, package: str) -> str:
+    code = f"from importlib.metadata import version; print(version({package!r}))"
+    return subprocess.run(
+        [venv / "bin" / "python", "-c", code], capture_output=True, text=True, check=True
+    ).stdout.strip()
