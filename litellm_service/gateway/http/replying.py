@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.domain.errors import GatewayError
+from gateway.domain.errors import RequestTimeout
 from gateway.domain.time import id_text, new_request_id, now_ms
 from gateway.http.errors import RawHeaders, body_of, headers_of, status_of
 
@@ -37,6 +37,6 @@ async def send_bytes(send: Send, status: int, body: bytes, headers: RawHeaders, 
 async def send_error(send: Send, error: BaseException, request_id: str, headers: RawHeaders | None = None) -> None:
     """The error body with its status and headers."""
     own = [(b"x-request-id", request_id.encode()), *headers_of(error), *(headers or [])]
-    if isinstance(error, GatewayError) and status_of(error) in {408, 413}:
+    if isinstance(error, RequestTimeout):
         own.append((b"connection", b"close"))
     await send_json(send, status_of(error), body_of(error, request_id), own)

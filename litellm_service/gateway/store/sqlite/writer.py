@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from enum import Enum
 
 import msgspec
 
@@ -30,6 +31,13 @@ _UNWRITABLE = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingErr
 _FAILURES = (sqlite3.Error, OverflowError, ValueError)
 
 
+class _Signal(Enum):
+    """What may be in the queue besides operations."""
+
+    WAKE = 1
+    STOP = 2
+
+
 class Writer:
     """Takes operations from any thread, commits what waits in one transaction, then reports back.
 
@@ -41,7 +49,7 @@ class Writer:
         self._batch = batch
         self._ballast = ballast
         self._resolve = resolve
-        self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Item | _Signal] = queue.SimpleQueue()
         self._progress: dict[int, Progress] = {}
         self._waiting: list[Item] = []
         self._last_flush = time.monotonic()
@@ -60,12 +68,14 @@ class Writer:
         self._queue.put((operation, done))
 
     def note_progress(self, hold_id: int, output_tokens: int, first_token_us: int | None) -> None:
-        """Remember how far a stream has come; it rides along with the next commit."""
+        """Remember how far a stream has come; it rides along with the next commit, which comes within half a second."""
+        if not self._progress:
+            self._queue.put(_Signal.WAKE)
         self._progress[hold_id] = (hold_id, output_tokens, first_token_us)
 
     def stop(self) -> None:
         """Commit what waits and flush; blocks until that is done."""
-        self._queue.put(None)
+        self._queue.put(_Signal.STOP)
         self._thread.join()
 
     @property
@@ -86,8 +96,9 @@ class Writer:
         waiting = self._waiting
         try:
             item = self._queue.get(timeout=self._patience_s())
-            while item is not None:
-                waiting.append(item)
+            while item is not _Signal.STOP:
+                if not isinstance(item, _Signal):
+                    waiting.append(item)
                 if len(waiting) >= MAX_BATCH:
                     return
                 item = self._queue.get_nowait()
@@ -108,7 +119,7 @@ class Writer:
             if not self._waiting:
                 self._try_to_resume()
                 return
-        if self._waiting or self._progress or (flush and self._batch.has_unflushed):
+        if self._waiting or (flush and (self._progress or self._batch.has_unflushed)):
             self._commit(flush=flush)
 
     def _commit(self, *, flush: bool) -> None:
