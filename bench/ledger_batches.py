@@ -29,7 +29,7 @@ def main() -> int:
     options = _options()
     CACHE.mkdir(parents=True, exist_ok=True)
     print(f"{'requests a commit':>18} {'CPU a request':>14} {'commits':>8} {'worst commit':>13} {'requests/s':>11}")
-    for batch in BATCHES:
+    for batch in options.batches:
         with TemporaryDirectory(dir=CACHE) as folder:
             _measure(Path(folder) / "ledger.db", batch, options.seconds)
     return 0
@@ -101,6 +101,7 @@ def _settlement(hold: Hold) -> Settlement:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.ledger_batches", description=__doc__)
     parser.add_argument("--seconds", type=float, default=3, help="for each batch size")
+    parser.add_argument("--batches", type=int, nargs="+", default=BATCHES)
     return parser.parse_args()
 
 
