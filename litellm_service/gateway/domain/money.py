@@ -3,6 +3,7 @@
 NANO_PER_USD = 1_000_000_000
 PICO_PER_NANO = 1_000
 PICO_PER_USD = NANO_PER_USD * PICO_PER_NANO
+PICO_PER_MILLION_USD = 1_000_000  # pico-USD per token ÷ this = USD per million tokens
 MAX_NANO_USD = 2**62  # int64 with room to add
 
 

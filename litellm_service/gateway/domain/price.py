@@ -2,6 +2,8 @@
 
 import msgspec
 
+from gateway.domain.usage import Usage
+
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
     """Integer pico-USD per token (per call for `request`); `None` means: charged like the class it falls back to.
@@ -35,3 +37,41 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     rates: Rates
     tiers: tuple[Tier, ...] = ()
+
+    def rates_for(self, prompt_tokens: int) -> Rates:
+        """The rates that a call with so large a prompt is charged at."""
+        found = self.rates
+        for tier in self.tiers:
+            if prompt_tokens > tier.above_prompt_tokens:
+                found = tier.rates
+        return found
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line of a receipt: so many tokens (or calls) of a class, at so many pico-USD each."""
+
+    item: str
+    quantity: int
+    unit_pico_usd: int
+
+
+def receipt_lines(price: Price, usage: Usage) -> list[Line]:
+    """What a usage is charged for, line by line, empty classes left out; the amounts add up to its cost."""
+    rates = price.rates_for(usage.prompt_tokens)
+    cache_write = _or(rates.cache_write, rates.input)
+    lines = (
+        Line("call", 1 if rates.request else 0, rates.request),
+        Line("input", usage.input, rates.input),
+        Line("input_cached", usage.cache_read, _or(rates.cache_read, rates.input)),
+        Line("cache_write", usage.cache_write, cache_write),
+        Line("cache_write_1h", usage.cache_write_1h, _or(rates.cache_write_1h, cache_write)),
+        Line("input_audio", usage.audio_input, _or(rates.audio_input, rates.input)),
+        Line("output", usage.output, rates.output),
+        Line("reasoning", usage.reasoning, _or(rates.reasoning, rates.output)),
+        Line("output_audio", usage.audio_output, _or(rates.audio_output, rates.output)),
+    )
+    return [line for line in lines if line.quantity]
+
+
+def _or(rate: int | None, fallback: int) -> int:
+    return fallback if rate is None else rate

@@ -7,12 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.domain.errors import NotFound
+from gateway.domain.money import PICO_PER_MILLION_USD
 from gateway.domain.price import Price
 from gateway.metering.models import ModelInfo, ModelMap
 from gateway.metering.prices import PriceBook
 from gateway.providers.catalog import Provider
 
-PICO_PER_MILLIONTH = 1_000_000  # pico-USD per token → USD per million tokens
 CREATED = 1_700_000_000
 
 
@@ -97,7 +97,7 @@ class ModelList:
 
 def _per_million(price: Price | None, rate: Callable[[Price], int | None]) -> float | None:
     pico = None if price is None else rate(price)
-    return None if pico is None else pico / PICO_PER_MILLIONTH
+    return None if pico is None else pico / PICO_PER_MILLION_USD
 
 
 def _json(value: object) -> Response:

@@ -186,7 +186,7 @@ def test_a_new_file_has_the_schema_that_the_migrations_give(tmp_path):
     new, migrated = tmp_path / "new.db", tmp_path / "migrated.db"
     opening.migrate_if_behind(new)
     upgrade(f"sqlite:///{migrated}")
-    catalogue = "SELECT type, name, tbl_name, replace(replace(sql, char(9), ''), ' ', '') FROM sqlite_master ORDER BY name"
+    catalogue = "SELECT type, name, tbl_name, replace(replace(replace(sql, char(9), ''), char(10), ''), ' ', '') FROM sqlite_master ORDER BY name"
     assert rows(new, catalogue) == rows(migrated, catalogue)
     assert opening.schema_version(new) == opening.schema_version(migrated) == opening.HEAD
 

@@ -16,10 +16,9 @@ WAL_PAGES = 2_000
 WAL_BYTES_KEPT = 64 * 1024 * 1024
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 _HEADER = b"SQLite format 3\x00"
-_VERSION_TABLE = """CREATE TABLE alembic_version (
-\tversion_num VARCHAR(32) NOT NULL, 
-\tCONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
-)"""
+_VERSION_TABLE = """
+CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))
+"""
 
 
 class DatabaseUnusable(StoreUnavailable):

@@ -1,0 +1,266 @@
+"""`/openapi.json` and `/docs`, both from one table of routes; nothing is fetched from elsewhere."""
+
+import html
+from typing import Any, get_args, get_type_hints
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway import __version__
+from gateway.http.chat import ChatBody
+from gateway.http.errors import STATUS
+from gateway.http.parameters import FILTERS
+
+_RANGE = {
+    "from": "start, ISO 8601; rounded outward to a quarter of an hour",
+    "to": "end, ISO 8601 (default: now)",
+    "tz": "IANA time zone that shapes the buckets, for example Europe/Paris (default: UTC)",
+}
+_FILTERS = dict.fromkeys(FILTERS, "narrows; repeat it for “or”")
+_PAGE = {
+    "id": "the first characters of an id, over all time",
+    "cursor": "`next_cursor` of the page before",
+    "limit": "1 to 200 (default 50)",
+    "min_cost_usd": "", "max_cost_usd": "", "min_response_time": "seconds", "max_response_time": "seconds",
+}  # fmt: skip
+_HELLO = [{"role": "user", "content": "Hello"}]
+
+
+class Doc(msgspec.Struct, frozen=True, kw_only=True):
+    """One route as it is documented; `body` is an example, `open` needs no key."""
+
+    method: str
+    path: str
+    title: str
+    about: str = ""
+    parameters: dict[str, str] = {}
+    schema: str | None = None
+    body: dict[str, Any] | None = None
+    streams: bool = False
+    open: bool = False
+
+
+DOCS = (
+    Doc(
+        method="POST",
+        path="/api/chat",
+        title="Ask a model",
+        about="`query` or `messages`, and `model`. With `stream: true` events `chunk`, at most one `error`, then `done`.",
+        schema="ChatBody",
+        body={"application_id": "my-app", "user_id": "user123", "query": "What is AI?", "model": "demo/echo"},
+        streams=True,
+    ),
+    Doc(
+        method="POST",
+        path="/v1/chat/completions",
+        title="Chat completions (OpenAI)",
+        about="OpenAI's body and replies, streamed too; fields that are not read here go upstream untouched. "
+        "`x-application-id` and `x-user-id` headers (or `user`) say whom it is charged to.",
+        body={"model": "demo/echo", "messages": _HELLO},
+        streams=True,
+    ),
+    Doc(
+        method="GET",
+        path="/v1/models",
+        title="Callable models (OpenAI)",
+        about="With prices, context window and abilities.",
+    ),
+    Doc(method="GET", path="/v1/models/{model}", title="One callable model (OpenAI)"),
+    Doc(method="GET", path="/api/models", title="All models by provider", about="`callable`, and if not, why."),
+    Doc(
+        method="GET",
+        path="/api/usage",
+        title="Usage over time",
+        about="One series per group; the totals are the same in every grouping. A cost of null means: not priced.",
+        parameters={
+            **_RANGE,
+            "bucket": "hour, day, week or month",
+            "group_by": f"any of {', '.join(FILTERS)}",
+            **_FILTERS,
+        },
+    ),
+    Doc(method="GET", path="/api/stats", title="Totals across all users", parameters={**_RANGE, **_FILTERS}),
+    Doc(
+        method="GET",
+        path="/api/user/{user_id}/usage",
+        title="One user's usage",
+        about="An unknown user has zeros.",
+        parameters={**_RANGE, **{name: _FILTERS[name] for name in ("application_id", "model", "provider", "status")}},
+    ),
+    Doc(
+        method="GET",
+        path="/api/requests",
+        title="Requests, newest first",
+        about="Figures only, never content; paged by cursor.",
+        parameters={"from": _RANGE["from"], "to": _RANGE["to"], **_FILTERS, **_PAGE},
+    ),
+    Doc(
+        method="GET",
+        path="/api/requests/{request_id}",
+        title="Everything about one request",
+        about="Content if it is stored, price, receipt, hold, attempts, route.",
+    ),
+    Doc(method="GET", path="/health", title="Health", about="200 while serving, with a status per part.", open=True),
+    Doc(method="GET", path="/health/live", title="Liveness", open=True),
+    Doc(
+        method="GET",
+        path="/health/ready",
+        title="Readiness",
+        about="503 while new requests would be refused.",
+        open=True,
+    ),
+    Doc(method="GET", path="/openapi.json", title="This description as OpenAPI", open=True),
+    Doc(method="GET", path="/docs", title="This page", open=True),
+)
+
+_STYLE = """
+:root{color-scheme:light dark}
+body{font:1rem/1.6 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;
+background:light-dark(#faf9f6,#141716);color:light-dark(#1f2421,#eceFea)}
+article{border-top:1px dashed light-dark(#857f73,#7c8682);padding:.75rem 0}
+h1{font-size:1.5rem}h2{font-size:1rem;margin:.25rem 0}
+code,pre{font:.875rem/1.5 ui-monospace,monospace}
+pre{background:light-dark(#f3f1ec,#222726);padding:.75rem;border-radius:8px;overflow-x:auto}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.125rem 1rem;margin:.5rem 0}dd{margin:0}
+.m{color:light-dark(#0f6b63,#5cc8b8);font-weight:600}
+a{color:light-dark(#0f6b63,#5cc8b8)}
+"""
+
+
+async def document(_request: Request) -> Response:
+    """OpenAPI 3.1."""
+    return Response(msgspec.json.encode(openapi()), media_type="application/json")
+
+
+async def page(request: Request) -> Response:
+    """The same as a page to read."""
+    base = f"{request.url.scheme}://{request.url.netloc}"
+    routes = "".join(_article(doc, base) for doc in DOCS)
+    text = (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>API</title>'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1"><link rel="stylesheet" href="/docs?style">'
+        f"</head><body><main><h1>LiteLLM Microservices {__version__}: the API</h1><p>Keys go as <code>Authorization: Bearer …"
+        f"</code>, <code>x-api-key</code> or <code>x-goog-api-key</code>; on loopback without a configured key none is needed. "
+        f'Machine-readable: <a href="/openapi.json">openapi.json</a>.</p>{routes}</main></body></html>'
+    )
+    if request.url.query == "style":
+        return Response(_STYLE, media_type="text/css")
+    policy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    return Response(
+        text, media_type="text/html", headers={"content-security-policy": policy, "x-content-type-options": "nosniff"}
+    )
+
+
+def openapi() -> dict[str, Any]:
+    """The document."""
+    paths: dict[str, dict[str, Any]] = {}
+    for doc in DOCS:
+        paths.setdefault(doc.path, {})[doc.method.lower()] = _operation(doc)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "LiteLLM Microservices API",
+            "version": __version__,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "paths": paths,
+        "components": {
+            "schemas": {"ChatBody": _chat_body(), "Error": _ERROR},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+                "x-goog-api-key": {"type": "apiKey", "in": "header", "name": "x-goog-api-key"},
+            },
+        },
+    }
+
+
+_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "code", "param", "request_id"],
+            "properties": {
+                "message": {"type": "string", "description": "what was wrong and what to do"},
+                "type": {"type": "string"},
+                "code": {"type": ["string", "number"], "examples": sorted(kind.code for kind in STATUS)},
+                "param": {"type": ["string", "null"]},
+                "request_id": {"type": "string", "format": "uuid"},
+            },
+        }
+    },
+}
+
+
+_TYPES = {"str": "string", "float": "number", "int": "integer", "bool": "boolean"}
+
+
+def _chat_body() -> dict[str, Any]:
+    """`ChatBody` as a schema; fields that are passed on unread have no type."""
+    properties: dict[str, Any] = {}
+    for name, hint in get_type_hints(ChatBody).items():
+        kinds = [_TYPES[kind.__name__] for kind in get_args(hint) or (hint,) if getattr(kind, "__name__", "") in _TYPES]
+        properties[name] = {"type": kinds[0]} if len(kinds) == 1 else {}
+    properties["messages"] = {"type": "array", "items": {"type": "object", "required": ["role"]}}
+    return {"type": "object", "required": ["model"], "properties": properties, "additionalProperties": False}
+
+
+def _operation(doc: Doc) -> dict[str, Any]:
+    content: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
+    if doc.streams:
+        content["text/event-stream"] = {"schema": {"type": "string"}}
+    if doc.path == "/docs":
+        content = {"text/html": {"schema": {"type": "string"}}}
+    failure = {
+        "description": "an error",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+    }
+    operation: dict[str, Any] = {
+        "summary": doc.title,
+        "description": doc.about,
+        "operationId": f"{doc.method.lower()}{doc.path.replace('/', '_').replace('{', '').replace('}', '').replace('.', '_')}",
+        "parameters": [_parameter(name, "path", "", required=True) for name in _names(doc.path)]
+        + [_parameter(name, "query", about, required=False) for name, about in doc.parameters.items()],
+        "responses": {"200": {"description": "success", "content": content}, "default": failure},
+        "security": [] if doc.open else [{}, {"bearer": []}, {"x-api-key": []}, {"x-goog-api-key": []}],
+    }
+    if doc.body is not None:
+        schema = (
+            {"$ref": f"#/components/schemas/{doc.schema}"}
+            if doc.schema
+            else {"type": "object", "required": ["model", "messages"]}
+        )
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": schema, "example": doc.body}},
+        }
+    return operation
+
+
+def _parameter(name: str, place: str, about: str, *, required: bool) -> dict[str, Any]:
+    return {"name": name, "in": place, "required": required, "description": about, "schema": {"type": "string"}}
+
+
+def _names(path: str) -> list[str]:
+    return [part[1:-1] for part in path.split("/") if part.startswith("{")]
+
+
+def _article(doc: Doc, base: str) -> str:
+    listed = "".join(
+        f"<dt><code>{name}</code></dt><dd>{html.escape(about)}</dd>" for name, about in doc.parameters.items()
+    )
+    parameters = f"<dl>{listed}</dl>" if listed else ""
+    return (
+        f'<article><h2><span class="m">{doc.method}</span> <code>{html.escape(doc.path)}</code> {html.escape(doc.title)}</h2>'
+        f'<p>{html.escape(doc.about)}</p>{parameters}<pre tabindex="0">{html.escape(_curl(doc, base))}</pre></article>'
+    )
+
+
+def _curl(doc: Doc, base: str) -> str:
+    if doc.body is None:
+        return f"curl {base}{doc.path.replace('{user_id}', 'user123').replace('{model}', 'demo/echo')}"
+    data = msgspec.json.encode(doc.body).decode()
+    return f"curl -X POST {base}{doc.path} -H 'Content-Type: application/json' \\\n  -d '{data}'"

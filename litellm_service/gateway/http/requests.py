@@ -1,0 +1,65 @@
+"""`/api/requests` and `/api/requests/{id}`."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.domain.errors import InvalidRequest, NotFound
+from gateway.domain.time import id_bytes
+from gateway.http import parameters as p
+from gateway.reports.requests import detail, page
+from gateway.store.sqlite.request_reading import RequestQuery
+
+MAX_LIMIT = 200
+_RANGES = ("min_cost_usd", "max_cost_usd", "min_response_time", "max_response_time")
+_KNOWN = ("from", "to", "id", "cursor", "limit", *p.FILTERS, *_RANGES)
+
+
+async def request_list(request: Request) -> Response:
+    """Newest first, without content, a page at a time."""
+    given = request.query_params
+    p.refuse_unknown(given, _KNOWN)
+    limit = p.number(given, "limit", int) if given.get("limit") else 50
+    if not 1 <= limit <= MAX_LIMIT:
+        raise InvalidRequest(f"limit: 1 to {MAX_LIMIT}.", param="limit")
+    from_ms, to_ms = p.moment(given, "from"), p.moment(given, "to")
+    if from_ms is not None and to_ms is not None and from_ms >= to_ms:
+        raise InvalidRequest("to: it must be later than `from`.", param="to")
+    query = RequestQuery(
+        filters=p.filters(given),
+        from_ms=from_ms,
+        to_ms=to_ms,
+        min_cost_nano_usd=p.nano_usd(given, "min_cost_usd"),
+        max_cost_nano_usd=p.nano_usd(given, "max_cost_usd"),
+        min_response_time=p.optional_number(given, "min_response_time"),
+        max_response_time=p.optional_number(given, "max_response_time"),
+        id_prefix=_id_prefix(given.get("id", "")),
+        cursor=p.cursor(given),
+        limit=limit,
+    )
+    return _json(await page(request.app.state.reader, query))
+
+
+async def request_detail(request: Request) -> Response:
+    """Everything about one request."""
+    text = request.path_params["request_id"]
+    try:
+        request_id = str(text).lower()
+        id_bytes(request_id)
+    except ValueError:
+        raise NotFound(f"{text[:60]!r} is no request id; it looks like 01a208e7-6d96-7f60-8f3a-5aea9af1bd8c.") from None
+    found = await detail(request.app.state.reader, request_id)
+    if found is None:
+        raise NotFound(f"There is no request {request_id}.")
+    return _json(found)
+
+
+def _id_prefix(text: str) -> str:
+    text = text.strip().lower()
+    if len(text) > 36 or set(text) - set("0123456789abcdef-"):
+        raise InvalidRequest("id: the first characters of a request id: 0-9, a-f and hyphens.", param="id")
+    return text
+
+
+def _json(value: object) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json")

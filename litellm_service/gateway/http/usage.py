@@ -1,0 +1,107 @@
+"""`/api/usage`, `/api/stats`, `/api/user/{user_id}/usage`."""
+
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.http import parameters as p
+from gateway.reports.requests import page
+from gateway.reports.usage import Totals, UsageQuery, total, totals_by
+from gateway.reports.usage import usage as usage_report
+from gateway.store.sqlite.reading import Filters, Reader
+from gateway.store.sqlite.request_reading import RequestQuery
+
+DEFAULT_DAYS = 30
+RECENT = 20
+_RANGE = ("from", "to", "tz")
+_INTERNALS = ("key_id", "operation", "upstream_model", "outcome", "overhead", "attempts", "cost_nano_usd")
+
+
+async def usage(request: Request) -> Response:
+    """One time series per group, and totals that are the same in every grouping."""
+    given = request.query_params
+    p.refuse_unknown(given, (*_RANGE, "bucket", "group_by", *p.FILTERS))
+    span = p.span(given, default_days=DEFAULT_DAYS)
+    query = UsageQuery(
+        span=span,
+        zone=p.zone(given),
+        bucket=p.bucket(given, span),
+        filters=p.filters(given),
+        group_by=p.group_by(given),
+    )
+    return _json(await usage_report(request.app.state.reader, query))
+
+
+async def stats(request: Request) -> Response:
+    """Aggregates over all users."""
+    given = request.query_params
+    p.refuse_unknown(given, (*_RANGE, *p.FILTERS))
+    reader: Reader = request.app.state.reader
+    query = UsageQuery(span=p.span(given, default_days=None), zone=p.zone(given), filters=p.filters(given))
+    models, applications = (
+        await totals_by(reader, query, ["model", "provider"]),
+        await totals_by(reader, query, ["application_id"]),
+    )
+    users, providers = await totals_by(reader, query, ["user_id"]), await totals_by(reader, query, ["provider"])
+    summary = {
+        **_seed_totals(await total(reader, query)),
+        "users": len(users),
+        "apps_used": len(applications),
+        "models_used": len(models),
+    }
+    return _json(
+        {
+            "summary": summary,
+            "usage_by_model": models,
+            "usage_by_application": applications,
+            "usage_by_user": users,
+            "usage_by_provider": providers,
+        }
+    )
+
+
+async def user_usage(request: Request) -> Response:
+    """The seed's object; an unknown user is zeros."""
+    given, user_id = request.query_params, request.path_params["user_id"]
+    p.refuse_unknown(given, (*_RANGE, "application_id", "model", "provider", "status"))
+    reader: Reader = request.app.state.reader
+    filters = p.filters(given, user_id=user_id)
+    query = UsageQuery(span=p.span(given, default_days=None), zone=p.zone(given), filters=filters)
+    applications, models = (
+        await totals_by(reader, query, ["application_id"]),
+        await totals_by(reader, query, ["model", "provider"]),
+    )
+    summary = {**_seed_totals(await total(reader, query)), "apps_used": len(applications), "models_used": len(models)}
+    return _json(
+        {
+            "user_id": user_id,
+            "summary": summary,
+            "usage_by_application": applications,
+            "usage_by_model": models,
+            "recent_requests": await _recent(reader, query, filters),
+        }
+    )
+
+
+def _seed_totals(totals: Totals) -> dict[str, Any]:
+    """T under the seed's names too; its figures are numbers even where there was nothing."""
+    requests, errors = totals["requests"], totals["errors"]
+    return {
+        **totals,
+        "total_requests": requests,
+        "total_cost_usd": totals["cost_usd"],
+        "avg_response_time": totals["avg_response_time"] or 0.0,
+        "error_rate": errors / requests if requests else 0.0,
+    }
+
+
+async def _recent(reader: Reader, query: UsageQuery, filters: Filters) -> list[dict[str, Any]]:
+    wanted = RequestQuery(filters=filters, from_ms=query.span.start_ms, to_ms=query.span.end_ms, limit=RECENT)
+    rows = (await page(reader, wanted))["requests"]
+    return [{name: value for name, value in row.items() if name not in _INTERNALS} for row in rows]
+
+
+def _json(value: object) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json")

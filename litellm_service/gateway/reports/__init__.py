@@ -1,0 +1,1 @@
+"""Read it back: usage, requests."""
