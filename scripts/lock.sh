@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Write the lock files from the *.in files: every dependency pinned with its hashes. `--upgrade` takes the newest.
+# Write the lock files: every dependency of the services and the tools pinned with its hashes. `--upgrade` takes the newest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 compile() {
@@ -7,7 +7,7 @@ compile() {
         --no-emit-index-url --no-header --annotation-style line "$@"
 }
 api=litellm_service
-compile "$@" $api/requirements.in $api/requirements-litellm.in --output-file $api/requirements.txt
-compile $api/requirements.in --constraints $api/requirements.txt --output-file $api/requirements-core.txt
-compile "$@" webui/requirements.in --constraints $api/requirements.txt --output-file webui/requirements.txt
+compile "$@" $api/pyproject.toml --extra litellm --output-file $api/requirements.txt
+compile $api/pyproject.toml --constraints $api/requirements.txt --output-file $api/requirements-core.txt
+compile "$@" webui/pyproject.toml --constraints $api/requirements.txt --output-file webui/requirements.txt
 compile "$@" requirements-dev.in --output-file requirements-dev.txt

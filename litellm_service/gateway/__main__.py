@@ -1,7 +1,14 @@
-"""`python -m gateway`."""
+"""`python -m gateway`, and the installed command."""
 
 import sys
 
 from gateway.cli import main
 
-sys.exit(main(sys.argv[1:]))
+
+def run() -> None:
+    """Run the command that was typed."""
+    sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    run()
