@@ -1,0 +1,93 @@
+// Calls to the console's own origin, which passes them on to the API service.
+
+/** What went wrong, in the API's own terms; `status` 0: no answer at all. */
+export class ApiError extends Error {
+  /** @param {{ message: string, status: number, code: string, requestId?: string | null, retryAfter?: number | null, detail?: unknown }} fields */
+  constructor({ message, status, code, requestId = null, retryAfter = null, detail = null }) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.requestId = requestId;
+    this.retryAfter = retryAfter;
+    this.detail = detail;
+  }
+}
+
+const TIMEOUT_MS = 10_000;
+
+/** GET as JSON; throws `ApiError`, or an AbortError if `signal` was used.
+ * @param {string} path @param {{ signal?: AbortSignal, timeoutMs?: number }} [options] @returns {Promise<any>} */
+export async function getJson(path, { signal, timeoutMs = TIMEOUT_MS } = {}) {
+  const limit = AbortSignal.timeout(timeoutMs);
+  const reply = await send(path, { signal: signal ? AbortSignal.any([signal, limit]) : limit }, signal);
+  return reply.json();
+}
+
+/** POST JSON and give the reply, whose body may be a stream; throws `ApiError`.
+ * @param {string} path @param {unknown} body @param {AbortSignal} [signal] */
+export function post(path, body, signal) {
+  return send(
+    path,
+    { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json", "x-webui": "1" }, signal },
+    signal,
+  );
+}
+
+/** @param {string} path @param {RequestInit} options @param {AbortSignal} [callers] */
+async function send(path, options, callers) {
+  let reply;
+  try {
+    reply = await fetch(path, options);
+  } catch (error) {
+    if (callers?.aborted) throw error;
+    const slow = error instanceof DOMException && error.name === "TimeoutError";
+    throw new ApiError({
+      status: 0,
+      code: slow ? "no_answer_in_time" : "console_unreachable",
+      message: slow
+        ? `No answer within ${TIMEOUT_MS / 1000} s. Try again; if it stays so, look at the API service's log.`
+        : "The console itself cannot be reached. Start it with: cd webui && python app.py",
+    });
+  }
+  if (reply.ok) return reply;
+  throw await errorOf(reply);
+}
+
+/** @param {Response} reply */
+async function errorOf(reply) {
+  const text = await reply.text().catch(() => "");
+  const error = readError(text);
+  if (error.code === "signed_out") location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  return new ApiError({
+    status: reply.status,
+    code: error.code,
+    message: error.message,
+    requestId: reply.headers.get("x-request-id") ?? error.requestId,
+    retryAfter: retryAfter(reply.headers.get("retry-after")),
+    detail: error.detail,
+  });
+}
+
+/** The fields of an error body, whatever it is. @param {string} text */
+export function readError(text) {
+  try {
+    const { error } = JSON.parse(text);
+    if (error && typeof error.message === "string") {
+      return {
+        code: String(error.code ?? error.type ?? "error"),
+        message: error.message,
+        requestId: error.request_id ?? null,
+        detail: error,
+      };
+    }
+  } catch {}
+  return { code: "error", message: text.slice(0, 300) || "The answer had no text.", requestId: null, detail: text || null };
+}
+
+/** Seconds to wait, from a number or a date; null if there is none. @param {string | null} value @param {number} [nowMs] */
+export function retryAfter(value, nowMs = Date.now()) {
+  if (!value) return null;
+  if (/^\d+(\.\d+)?$/.test(value.trim())) return Math.ceil(Number(value));
+  const at = Date.parse(value);
+  return Number.isNaN(at) ? null : Math.max(0, Math.ceil((at - nowMs) / 1000));
+}

@@ -1,0 +1,4 @@
+// The chat page.
+import { startShell } from "./shell.js";
+
+startShell();

@@ -1,0 +1,39 @@
+// The one door to the UI library, and the few pieces that every page draws.
+import { html } from "../vendor/preact-htm-signals.js";
+
+export * from "../vendor/preact-htm-signals.js";
+
+/** @param {{ name: string }} props */
+export const Icon = ({ name }) => html`<svg class="icon" aria-hidden="true"><use href=${`#i-${name}`}></use></svg>`;
+
+/** The element with this id; every page's shell has it. @param {string} id */
+export const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+/** Say something to screen readers, once. @param {string} text @param {"announce" | "announce-connection"} [region] */
+export function announce(text, region = "announce") {
+  const status = byId(region);
+  status.textContent = "";
+  requestAnimationFrame(() => {
+    status.textContent = text;
+  });
+}
+
+/** @param {string} text */
+export async function copyText(text) {
+  await navigator.clipboard.writeText(text);
+  announce("Copied");
+}
+
+/** A ghost button that copies and shows a tick for a moment. @param {{ text: () => string, label: string, words?: string }} props */
+export function CopyButton({ text, label, words }) {
+  /** @param {Event} event */
+  const copy = async (event) => {
+    const use = /** @type {HTMLElement} */ (event.currentTarget).querySelector("use");
+    await copyText(text());
+    use?.setAttribute("href", "#i-tick");
+    setTimeout(() => use?.setAttribute("href", "#i-copy"), 1500);
+  };
+  return html`<button class=${`btn ghost ${words ? "" : "icon-only"}`} type="button" aria-label=${label} onClick=${copy}>
+    <${Icon} name="copy" />${words}
+  </button>`;
+}

@@ -1,0 +1,4 @@
+// The kit page.
+import { startShell } from "./shell.js";
+
+startShell();

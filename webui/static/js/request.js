@@ -1,0 +1,4 @@
+// The request page.
+import { startShell } from "./shell.js";
+
+startShell();

@@ -1,0 +1,4 @@
+// The requests page.
+import { startShell } from "./shell.js";
+
+startShell();

@@ -1,0 +1,4 @@
+// The usage page.
+import { startShell } from "./shell.js";
+
+startShell();

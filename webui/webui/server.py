@@ -1,0 +1,74 @@
+"""The application: routes on one screen, start and stop."""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from starlette.applications import Starlette
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from webui.errors import Refusal
+from webui.guard import Guard
+from webui.pages import KIT, PAGES, Page, Pages
+from webui.proxy import Proxy, allowed
+from webui.session import Sessions
+from webui.settings import Settings
+
+PROXIED = ("/api/", "/v1/", "/health")
+
+
+def build(settings: Settings) -> ASGIApp:
+    """The whole console as an ASGI application."""
+    sessions = Sessions(settings)
+    pages = Pages(sessions, dev=settings.dev)
+    proxy = Proxy(settings, pages.assets.hash)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await proxy.start()
+        yield
+        await proxy.stop()
+
+    shown = PAGES | ({"/ui/kit": KIT} if settings.dev else {})
+    routes = [
+        *(Route(path, _shell(pages, page)) for path, page in shown.items()),
+        Route("/login", pages.sign_in, methods=["GET", "POST"]),
+        Route("/logout", pages.sign_out, methods=["POST"]),
+        Route("/static/{hash}/{path:path}", pages.static),
+        Route("/favicon.ico", _no_content),
+    ]
+    site = Starlette(routes=routes, lifespan=lifespan)
+    return Guard(Split(GZipMiddleware(site), proxy), settings, sessions)
+
+
+class Split:
+    """The API's paths to the proxy, the others to the site."""
+
+    def __init__(self, site: ASGIApp, proxy: Proxy) -> None:
+        self._site = site
+        self._proxy = proxy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http" or not scope["path"].startswith(PROXIED):
+            await self._site(scope, receive, send)
+        elif allowed(scope["method"], scope["raw_path"]):
+            await self._proxy(scope, receive, send)
+        else:
+            raise Refusal(
+                404, "not_found", "The console does not pass this on. Ask the API service itself, at its own address."
+            )
+
+
+def _shell(pages: Pages, page: Page) -> Callable[[Request], Awaitable[Response]]:
+    async def show(request: Request) -> Response:
+        return pages.show(page, request)
+
+    return show
+
+
+async def _no_content(_: Request) -> Response:
+    return Response(status_code=204)
