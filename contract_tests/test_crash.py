@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from auditing import Acknowledged, Findings, compare
-from load import Load
 
+from auditing import Acknowledged, Findings, compare
 from figures import record
+from load import Load
 from stack import ApiService, Mock, wait_until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.crash, pytest.mark.slow]
@@ -58,8 +58,9 @@ class Campaign:
         await self._end(load)
 
     async def die_at(self, failpoint: str) -> None:
-        """Start armed, load until the process ends itself."""
-        self.start(failpoint)
+        """Start armed, load until the process ends itself (in recovery already, where that passes the point)."""
+        self.api.spawn(GATEWAY_FAILPOINT=failpoint)
+        wait_until(self.api.ready_or_dead, DEATH_S, "readiness or death")
         load = Load(self.api.port)
         load.start()
         await self._death(failpoint)

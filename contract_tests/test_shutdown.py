@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+
 from auditing import compare
 from load import Load
-
 from prompts import ROUTES, body, new_marker, prompt
 from rawhttp import Broken, Client, connect, post, request_bytes
 from stack import ApiService, Mock, running_api
@@ -76,7 +76,7 @@ async def test_a_stream_longer_than_the_drain_is_recorded_as_far_as_it_went(fold
         with contextlib.suppress(Broken):
             assert b"[DONE]" not in await client.read_all()
         await client.leave("fin")
-        rows = api.rows("SELECT outcome, estimated FROM requests r JOIN ledger l ON l.final")
+        rows = api.rows("SELECT r.outcome, l.estimated FROM requests r JOIN ledger l ON l.final")
         assert [row["estimated"] for row in rows] == [1]
         assert rows[0]["outcome"] in {"failed", "abandoned"}
         assert api.open_holds() == 0

@@ -6,7 +6,6 @@ import random
 from typing import Any
 
 from auditing import Acknowledged
-
 from prompts import ROUTES, body, new_marker, prompt
 from rawhttp import Broken, Client, connect, request_bytes
 

@@ -126,7 +126,11 @@ async def connect(port: int, receive_buffer: int = 0) -> Client:
     own.setblocking(False)  # the socket API
     if receive_buffer:
         own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    await asyncio.get_running_loop().sock_connect(own, ("127.0.0.1", port))
+    try:
+        await asyncio.get_running_loop().sock_connect(own, ("127.0.0.1", port))
+    except BaseException:
+        own.close()
+        raise
     limit = receive_buffer or 2**20
     return Client(*await asyncio.open_connection(sock=own, limit=limit))
 
