@@ -198,7 +198,8 @@ class Pipeline:
     async def _attempt(self, exchange: Exchange, sink: Sink) -> list[Piece]:
         request, deployment = exchange.request, exchange.deployment
         exchange.check_client()
-        body = chat_body(request, deployment.upstream_model, ask_for_usage=deployment.provider.stream_usage)
+        ask_for_usage = deployment.provider.stream_usage or deployment.endpoint.via_litellm
+        body = chat_body(request, deployment.wire_model, ask_for_usage=ask_for_usage)
         reply = await self._upstreams.call(deployment, body, exchange.id, exchange.attach)
         exchange.reader = AnswerReader(reply, stream=request.stream, choices=request.choices)
         closing = []

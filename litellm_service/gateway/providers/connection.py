@@ -130,7 +130,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; bytes that nobody asked for end the connection."""
-        if not self.busy or self.complete:
+        is_awaited = self.busy and not self.complete
+        if not is_awaited:
             self.close()
             return
         self._heard_at = self._clock()

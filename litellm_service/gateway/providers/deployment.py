@@ -32,6 +32,11 @@ class Deployment(msgspec.Struct, frozen=True):
         return self.endpoint.provider
 
     @property
+    def wire_model(self) -> str:
+        """The model's name in the body: LiteLLM wants its own prefix."""
+        return f"{self.provider.litellm_prefix}/{self.upstream_model}" if self.endpoint.via_litellm else self.upstream_model
+
+    @property
     def usage_rule(self) -> UsageRule:
         """How its usage objects count."""
         return "litellm" if self.endpoint.via_litellm else self.provider.usage_rule

@@ -1,0 +1,1 @@
+"""LiteLLM in a process of its own, spoken to in the OpenAI wire over a Unix socket."""

@@ -1,0 +1,40 @@
+"""`python -m gateway.providers.litellm_worker --socket PATH`: the child process."""
+
+import argparse
+import ctypes
+import os
+import signal
+import sys
+import threading
+
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Serve until told to stop, or until the parent is gone."""
+    parser = argparse.ArgumentParser(
+        prog="litellm-worker", description="LiteLLM behind the OpenAI wire on a Unix socket."
+    )
+    parser.add_argument("--socket", required=True, help="where to listen")
+    options = parser.parse_args()
+    _die_with_parent()
+    from gateway.providers.litellm_worker.server import serve  # after the guard: the import takes seconds  # noqa: PLC0415
+
+    serve(options.socket)
+
+
+def _die_with_parent() -> None:
+    """On Linux the kernel sees to it; everywhere, the end of our standard input tells."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_wait_for_the_end_of_input, daemon=True).start()
+
+
+def _wait_for_the_end_of_input() -> None:
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()
