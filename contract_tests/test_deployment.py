@@ -158,14 +158,28 @@ def test_a_port_in_env_moves_the_published_port_only():
 # --- the steps of the images, replayed in a clean virtual environment ---------------------------------------------------
 
 
+def interpreter() -> Path:
+    """A Python that the unprivileged user may run: this one, or the system's."""
+    own = Path(sys.executable).resolve()
+    if os.getuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in own.parents):
+        return own
+    system = Path("/usr/bin/python3")
+    recent = [system, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"]
+    if not system.exists() or subprocess.run(recent, check=False).returncode != 0:
+        pytest.skip("no Python 3.11 that another user could run")
+    return system
+
+
 class Image:
     """A Dockerfile's result in a folder: its packages, its files (read-only), a process of its user."""
 
     def __init__(self, context: Path, folder: Path, lock: str) -> None:
         self.context = context
         self.venv, self.app = folder / "venv", folder / "app"
-        subprocess.run([sys.executable, "-m", "venv", self.venv], check=True)
+        subprocess.run([interpreter(), "-m", "venv", "--without-pip", self.venv], check=True)
+        self.bare_bytes = _size(self.venv)
         self._install(context / lock)
+        self.installed_bytes = _size(self.venv) - self.bare_bytes
         self.app.mkdir()
         for step in steps(context, "COPY"):
             if "--from" not in step.rest:
@@ -183,7 +197,8 @@ class Image:
         return self.venv / "bin" / "python"
 
     def _install(self, lock: Path) -> None:
-        command = [self.python, "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "-r", lock]
+        pip = [sys.executable, "-m", "pip", "--python", self.python, "install", "--quiet", "--no-compile"]
+        command = [*pip, "--require-hashes", "--no-deps", "-r", lock]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0 and "No matching distribution" in done.stderr and os.environ.get("CI") != "true":
             pytest.skip(f"packages cannot be fetched here: {done.stderr.strip()[-200:]}")
@@ -247,6 +262,7 @@ def test_both_images_work_as_an_unprivileged_user_on_a_read_only_tree(public: Pa
         os.chown(public / "data", USER_ID, USER_ID)
     api = Image(CONTEXTS["api"], public / "api", "requirements-core.txt")
     webui = Image(CONTEXTS["webui"], public / "webui", "requirements.txt")
+    assert api.installed_bytes <= 70 * MEGABYTE
     api_port, webui_port = str(free_port()), str(free_port())
     database = f"sqlite:///{public}/data/litellm_usage.db"
     key_file = public / "data" / "gateway_admin.key"
@@ -274,16 +290,6 @@ def test_both_images_work_as_an_unprivileged_user_on_a_read_only_tree(public: Pa
             assert get_json(f"http://127.0.0.1:{webui_port}/api/stats")[0] in {401, 403}
             with urllib.request.urlopen(f"http://127.0.0.1:{webui_port}/", timeout=5) as page:
                 assert b"sign in" in page.read().lower()
-
-
-@pytest.mark.slow
-def test_the_gateway_without_litellm_is_small(public: Path):
-    (public / "api").mkdir()
-    before = subprocess.run([sys.executable, "-m", "venv", public / "empty"], check=True)
-    assert before.returncode == 0
-    image = Image(CONTEXTS["api"], public / "api", "requirements-core.txt")
-    installed = _size(image.venv) - _size(public / "empty")
-    assert installed <= 70 * MEGABYTE
 
 
 def _size(folder: Path) -> int:
