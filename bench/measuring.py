@@ -63,14 +63,14 @@ class Bench:
 
     def first_start(self, system: System) -> None:
         """Let a system make its files, so that later starts are as every day's."""
-        process, seconds = _started(system)
+        process, seconds = started(system)
         self.results.starts[f"{system.name}, first start"].append(Start(seconds, process.rss_mb()))
         self.results.answers += 1
         process.stop()
 
     def round(self, system: System, scenarios: Iterable[Scenario], *, half_load: bool = False) -> None:
         """Start a system, run every scenario, stop it."""
-        process, seconds = _started(system)
+        process, seconds = started(system)
         try:
             time.sleep(SETTLE_S)
             self.results.starts[system.name].append(Start(seconds, process.rss_mb()))
@@ -140,7 +140,8 @@ class Bench:
         )
 
 
-def _started(system: System) -> tuple[Process, float]:
+def started(system: System) -> tuple[Process, float]:
+    """Start a system and wait for its first answer; the process, and the seconds that took."""
     began = time.monotonic()
     process = system.start()
     while not _answers(system.targets["plain"]):

@@ -29,6 +29,11 @@ class Process:
         self.log = log
 
     @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._popen.pid
+
+    @property
     def running(self) -> bool:
         """Whether it has not ended."""
         return self._popen.poll() is None
