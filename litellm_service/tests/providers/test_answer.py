@@ -1,5 +1,6 @@
 """What the reader makes of an upstream's bytes."""
 
+import itertools
 import json
 
 import pytest
@@ -16,7 +17,6 @@ class Canned:
     """An upstream's body in given pieces."""
 
     status = 200
-    headers: list = []
 
     def __init__(self, *pieces: bytes) -> None:
         self._pieces = [piece for piece in pieces if piece]
@@ -53,7 +53,13 @@ async def streamed(*pieces: bytes, choices: int = 1) -> tuple[AnswerReader, list
 
 async def test_content_goes_out_and_the_end_is_held():
     reader, pieces = await streamed(chunk("Hel"), chunk("lo"), chunk(None, "stop"), USAGE_EVENT, DONE)
-    assert [(piece.text, piece.closing) for piece in pieces] == [("Hel", False), ("lo", False), ("", True), ("", True), ("", True)]
+    assert [(piece.text, piece.closing) for piece in pieces] == [
+        ("Hel", False),
+        ("lo", False),
+        ("", True),
+        ("", True),
+        ("", True),
+    ]
     assert [piece.usage_only for piece in pieces] == [False, False, False, True, False]
     assert reader.full_text == "Hello"
     assert json.loads(reader.usage_reports[-1]) == USAGE
@@ -98,7 +104,9 @@ async def test_an_error_body_under_status_200_says_what_the_provider_said():
 
 
 async def test_reasoning_and_tool_calls_count_as_output_but_are_not_words():
-    call = b'data: {"choices":[{"delta":{"reasoning_content":"hm","tool_calls":[{"function":{"arguments":"{}"}}]}}]}\n\n'
+    call = (
+        b'data: {"choices":[{"delta":{"reasoning_content":"hm","tool_calls":[{"function":{"arguments":"{}"}}]}}]}\n\n'
+    )
     reader, _ = await streamed(call, chunk("x", "stop"), DONE)
     assert reader.full_text == "x"
     assert "hm" in "".join(reader.counted)
@@ -109,7 +117,7 @@ async def test_reasoning_and_tool_calls_count_as_output_but_are_not_words():
 def test_however_the_bytes_are_cut_the_raw_pieces_are_the_stream(points):
     whole = chunk("Grüße, ") + chunk("世界") + b": note\n\n" + chunk(None, "stop") + USAGE_EVENT + DONE
     edges = sorted({0, len(whole), *(point % len(whole) for point in points)})
-    parts = [whole[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [whole[a:b] for a, b in itertools.pairwise(edges)]
     import asyncio  # noqa: PLC0415  # hypothesis needs a plain function
 
     reader, pieces = asyncio.run(streamed(*parts))
@@ -137,4 +145,8 @@ async def test_what_is_no_event_stream_is_a_failure_and_no_content(body, says):
 
 async def test_after_the_terminator_only_usage_counts():
     _, pieces = await streamed(chunk("a"), chunk(None, "stop"), DONE, chunk("late"), USAGE_EVENT, DONE)
-    assert [(piece.terminator, piece.usage_only) for piece in pieces[1:]] == [(False, False), (True, False), (False, True)]
+    assert [(piece.terminator, piece.usage_only) for piece in pieces[1:]] == [
+        (False, False),
+        (True, False),
+        (False, True),
+    ]

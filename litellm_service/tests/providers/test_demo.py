@@ -12,7 +12,9 @@ pytestmark = pytest.mark.anyio
 
 
 def body(stream: bool = False, **more: object) -> bytes:
-    return json.dumps({"messages": [{"role": "user", "content": "good morning all"}], "stream": stream, **more}).encode()
+    return json.dumps(
+        {"messages": [{"role": "user", "content": "good morning all"}], "stream": stream, **more}
+    ).encode()
 
 
 async def whole(model: str, request: bytes) -> dict:

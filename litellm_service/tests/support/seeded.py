@@ -99,7 +99,9 @@ class _Rows:
         users = self._picked([f"user-{n}" for n in range(shape.users)])
         keys = self._picked([f"key-{n}" if n else "" for n in range(shape.keys)])
         statuses = random.choices([s for s, _ in STATUSES], [w for _, w in STATUSES], k=shape.requests)
-        for at_ms, application, user, key, status in zip(self._times(), applications, users, keys, statuses, strict=True):
+        for at_ms, application, user, key, status in zip(
+            self._times(), applications, users, keys, statuses, strict=True
+        ):
             start = int(application.partition("-")[2]) * 2
             model, provider = MODELS[(start + min(int(random.expovariate(1)), 2)) % len(MODELS)]
             names = ((1, application), (2, user), (3, key), (4, model), (5, provider), (6, model.partition("/")[2]))
