@@ -110,8 +110,11 @@ async def test_whoever_leaves_is_recorded_and_the_provider_hung_up_on(
     closing, resolving, errors = [], [], []
     for leaver in everybody:
         call = calls[leaver.marker]
-        assert call["how"] in {"peer_fin", "peer_rst"}, (leaver, call)
         entry = row(api, call["ids"]["x-request-id"])
+        if call["how"] == "finished":  # its last token was on the way already when the client left
+            assert (leaver.where, entry["completion_tokens"]) == (TOKENS - 1, TOKENS), (leaver, entry)
+            continue
+        assert call["how"] in {"peer_fin", "peer_rst"}, (leaver, call)
         assert (entry["outcome"], entry["http_status"], entry["status"]) == ("abandoned", 499, "error"), leaver
         assert (entry["estimated"], entry["cost_source"]) == (1, "estimated"), leaver
         assert near(entry["prompt_tokens"], call["prompt_tokens"]), (leaver, entry["prompt_tokens"], call)
@@ -119,6 +122,7 @@ async def test_whoever_leaves_is_recorded_and_the_provider_hung_up_on(
         closing.append(call["ended_at"] - leaver.left_at)
         resolving.append(entry["recorded_at_ms"] / 1000 - leaver.left_at)
         errors.append(abs(entry["total_tokens"] / (call["prompt_tokens"] + call["tokens_sent"]) - 1))
+    assert len(closing) > 0.9 * len(everybody)
     assert max(closing) <= UPSTREAM_CLOSED_S
     assert max(resolving) <= RESOLVED_S
     assert max(errors) <= TOLERANCE

@@ -8,6 +8,7 @@ import pytest
 
 from expectations import EXPECTED, Expect
 from faultmock.faults import FAULTS
+from figures import record
 from prompts import ROUTES, body, new_marker, prompt
 from rawhttp import Reply, exchange
 from stack import ApiService, Mock, get_json, running_api, wait_until
@@ -204,6 +205,15 @@ def test_nothing_leaks(api: ApiService, descriptors_at_start: int) -> None:
     assert api.open_holds() == 0
     status, health = get_json(f"{api.url}/health")
     assert (status, health["status"]) == (200, "healthy")
-    assert api.peak_memory_mb() < 300
+    memory_mb = api.peak_memory_mb()
+    assert memory_mb < 300
+    record(
+        "d faulty upstream",
+        faults=len(EXPECTED),
+        forms=len(FORMS),
+        open_holds=api.open_holds(),
+        descriptors_more_than_at_start=api.descriptors() - descriptors_at_start,
+        peak_memory_mb=memory_mb,
+    )
     assert "Task exception was never retrieved" not in api.log
     assert "Traceback" not in api.log

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from auditing import compare
+from figures import record
 from load import Load
 from prompts import ROUTES, body, new_marker, prompt
 from rawhttp import Broken, Client, connect, post, request_bytes
@@ -100,6 +101,7 @@ async def test_stopping_under_load_loses_no_usage(folder: Path, fresh_mock: Mock
         assert findings.estimated == 0
         answered = api.rows("SELECT count(*) AS n FROM requests WHERE outcome = 'completed'")[0]["n"]
         assert answered == findings.acknowledged
+        record("j shutdown", stops_under_load=len(loads), acknowledged=findings.acknowledged, lost=len(findings.lost))
         assert "Traceback" not in api.log
 
 

@@ -145,15 +145,16 @@ def _exchange(request: urllib.request.Request, deadline_s: float) -> tuple[int, 
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=deadline_s) as reply:
-            return int(reply.status), json.loads(reply.read() or b"null")
+            return int(reply.status), _decoded(reply.read())
     except urllib.error.HTTPError as error:
         with error:
             return error.code, _decoded(error.read())
 
 
 def _decoded(body: bytes) -> Any:
+    """JSON where it is some, else text."""
     try:
-        return json.loads(body)
+        return json.loads(body or b"null")
     except ValueError:
         return body.decode("utf-8", "replace")
 
