@@ -23,7 +23,6 @@ from gateway.routing.router import Router
 from gateway.store.sqlite.store import SqliteStore
 from gateway.telemetry.log import RequestLog
 
-COMMIT_PATIENCE_S = 5
 PROGRESS_INTERVAL_S = 1
 AFTER_FINISH_S = 5
 AFTER_LEAVING_S = 0.5
@@ -100,13 +99,13 @@ class Exchange:
             self._reply.abort(reason)
 
     def output_estimate(self) -> int:
-        """Tokens of the answer so far; each piece is looked at once."""
+        """Tokens of the answer so far: by its words, and at least one for each piece that came."""
         if self.reader is None:
             return 0
         seen, tokens = self._estimated
         new = "".join(self.reader.counted[seen:])
         self._estimated = (len(self.reader.counted), tokens + (estimate_tokens(new) if new else 0))
-        return self._estimated[1]
+        return max(self._estimated)
 
     def progress_is_due(self, now: float) -> bool:
         """Once a second."""
@@ -156,7 +155,7 @@ class Pipeline:
                 exchange.abort(StoreUnavailable("The gateway gave up this request."))
                 await self._fail(exchange, error)
                 raise
-            await self._committed(self._settle(exchange, Outcome.COMPLETED, 200))
+            await self._settle(exchange, Outcome.COMPLETED, 200)
             return closing
         raise AssertionError("the last candidate returns or raises")
 
@@ -188,10 +187,10 @@ class Pipeline:
             ),
         )
         try:
-            await self._committed(self._store.hold(exchange.hold))
+            await self._store.hold(exchange.hold)
             exchange.is_admitted = True
         except BaseException as error:
-            if exchange.hold.id and not isinstance(error, GatewayError):
+            if exchange.hold.id and (not isinstance(error, GatewayError) or getattr(error, "pending", False)):
                 await self._fail(exchange, error)
             raise
 
@@ -253,7 +252,7 @@ class Pipeline:
             and (error.never_sent or error.status is not None),
         )
         if known:
-            await self._committed(settled)
+            await settled
 
     def _settle(
         self, exchange: Exchange, outcome: Outcome, status: int, *,
@@ -298,17 +297,6 @@ class Pipeline:
             return NO_USAGE
         policy = "estimate" if outcome is Outcome.COMPLETED else provider.interrupted
         return interrupted_usage(policy, input_tokens(exchange.request), exchange.output_estimate())
-
-    async def _committed(self, future: asyncio.Future[None]) -> None:
-        """Wait until it is on disk; the operation itself goes on whatever becomes of this wait."""
-        try:
-            async with asyncio.timeout(COMMIT_PATIENCE_S):
-                await future
-        except TimeoutError:
-            raise StoreUnavailable(
-                f"The database did not confirm within {COMMIT_PATIENCE_S} s; the request is recorded when it can be.",
-                retry_after_s=2,
-            ) from None
 
 
 def _micros(later: float | None, earlier: float) -> int | None:

@@ -137,7 +137,9 @@ class ProviderNotConfigured(ServiceError):
 
 
 class StoreUnavailable(ServiceError):
-    """The database cannot be written or read now."""
+    """The database cannot be written or read now; `pending`: what was handed in may still be written later."""
+
+    pending = False
 
 
 class Overloaded(ServiceError):

@@ -37,6 +37,17 @@ def id_text(request_id: bytes) -> str:
     return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
 
 
+def id_floor(at_ms: int) -> str:
+    """Text that sorts before the id of every request admitted at or after this moment, and after every earlier one."""
+    h = f"{at_ms:012x}"
+    return f"{h[:8]}-{h[8:12]}"
+
+
+def id_ms(text: str) -> int:
+    """The moment of admission that an id begins with."""
+    return int.from_bytes(id_bytes(text)[:6], "big")
+
+
 def id_bytes(text: str) -> bytes:
     """The inverse of `id_text`; raises `ValueError` for anything that is no UUID."""
     return uuid.UUID(text).bytes

@@ -7,8 +7,7 @@ from gateway.domain.errors import GatewayError, ShuttingDown
 from gateway.domain.request import ModelRequest
 from gateway.domain.time import monotonic
 from gateway.http.body import read_json
-from gateway.http.guard import HEADERS
-from gateway.http.protocol import CONNECTION, Protocol
+from gateway.http.protocol import CONNECTION, HEADERS, Client
 from gateway.http.replying import Receive, Scope, Send, fresh_id, send_error
 from gateway.http.sinks import ClientSink, Wire
 from gateway.identity import Identity
@@ -43,22 +42,16 @@ class CallingRoute:
             await send_error(send, error, fresh_id())
             return
         exchange = Exchange(request, caller, received_at)
-        connection: Protocol | None = scope.get(CONNECTION)
-        sink = ClientSink(
-            send,
-            self._wire,
-            stream=request.stream,
-            flow_is_stalled=_never if connection is None else lambda: connection.flow.write_paused,
-        )
-        sink.open(exchange)
-        if connection is None:
+        client: Client | None = scope.get(CONNECTION)
+        sink = ClientSink(send, client, self._wire, exchange)
+        if client is None:
             await _watching(receive, exchange, self._answer(exchange, sink))
             return
-        connection.on_lost = exchange.hang_up
+        client.watch(exchange.hang_up)
         try:
             await self._answer(exchange, sink)
         finally:
-            connection.on_lost = None
+            client.watch(None)
 
     async def _answer(self, exchange: Exchange, sink: ClientSink) -> None:
         try:
@@ -86,7 +79,3 @@ async def _watching(receive: Receive, exchange: Exchange, answer: Awaitable[None
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-def _never() -> bool:
-    return False

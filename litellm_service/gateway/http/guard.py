@@ -5,11 +5,11 @@ from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 from gateway.domain.errors import GatewayError, InvalidRequest, NotAllowed
+from gateway.http.protocol import HEADERS
 from gateway.http.replying import App, Receive, Scope, Send, fresh_id, send_error
 
 log = logging.getLogger(__name__)
 
-HEADERS = "gateway.headers"
 _PREFLIGHT_AGE_S = b"600"
 
 
@@ -26,7 +26,9 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = scope[HEADERS] = dict(scope["headers"])
+        headers = scope.get(HEADERS)
+        if headers is None:
+            headers = scope[HEADERS] = dict(scope["headers"])
         origin = headers.get(b"origin")
         if origin is not None:
             send = _with_cors(send, origin) if origin in self._origins else send

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 CONNECTION = "gateway.connection"
+HEADERS = "gateway.headers"
 _ONCE = {
     b"host",
     b"content-length",
@@ -77,12 +78,15 @@ class Protocol(HttpToolsProtocol):
         """Refuse what two parsers could read in two ways; then hand the request on."""
         self._reading_head, self._reading_body = False, True
         self._waiting_since = time.monotonic()
-        names = [name for name, _ in self.headers]
-        repeated = len(names) != len(set(names)) and any(names.count(name) > 1 for name in _ONCE)
-        if repeated or (b"content-length" in names and b"transfer-encoding" in names):
+        headers = dict(self.headers)
+        if len(headers) != len(self.headers) and _repeats(self.headers):
             raise httptools.HttpParserInvalidURLError("ambiguous framing")
-        cast("dict[str, Any]", self.scope)[CONNECTION] = self
+        if b"content-length" in headers and b"transfer-encoding" in headers:
+            raise httptools.HttpParserInvalidURLError("ambiguous framing")
         super().on_headers_complete()
+        scope = cast("dict[str, Any]", self.scope)
+        scope[HEADERS] = headers
+        scope[CONNECTION] = Client(self, self.cycle)
 
     def on_message_complete(self) -> None:
         """Nothing more is awaited of this request."""
@@ -104,6 +108,77 @@ class Protocol(HttpToolsProtocol):
         if reply and (cycle is None or not cycle.response_started):
             self.transport.write(reply)
         self.transport.close()
+
+
+class Client:
+    """The client of one request: its leaving, its slowness, and a shorter way to write to it than two ASGI messages."""
+
+    __slots__ = ("_cycle", "_protocol")
+
+    def __init__(self, protocol: Protocol, cycle: RequestResponseCycle) -> None:
+        self._protocol = protocol
+        self._cycle = cycle
+
+    def watch(self, on_lost: Callable[[], None] | None) -> None:
+        """Have this called when the connection ends; `None` ends the watch. A client that left already is told of at once."""
+        self._protocol.on_lost = on_lost
+        if on_lost is not None and self._cycle.disconnected:
+            on_lost()
+
+    def is_stalled(self) -> bool:
+        """It has not read what was sent before."""
+        return self._protocol.flow.write_paused
+
+    def serves(self, send: object) -> bool:
+        """Whether `send` is this request's own, not wrapped by anybody."""
+        return getattr(send, "__self__", None) is self._cycle
+
+    def start(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes, *, more: bool) -> None:
+        """Status, headers (clean ones: nothing is checked) and the first or whole body in one write."""
+        cycle = self._cycle
+        if cycle.disconnected:
+            return
+        parts = [STATUS_LINE[status]]
+        for name, value in (*cycle.default_headers, *headers):
+            parts += (name, b": ", value, b"\r\n")
+        if not cycle.keep_alive:
+            parts.append(b"connection: close\r\n")
+        cycle.response_started = True
+        cycle.waiting_for_100_continue = False
+        cycle.chunked_encoding = more
+        if more:
+            parts += (b"transfer-encoding: chunked\r\n\r\n", _chunk(body))
+        else:
+            parts += (b"\r\n", body)
+        cycle.transport.write(b"".join(parts))
+        if not more:
+            self._finish()
+
+    def write(self, body: bytes, *, more: bool) -> None:
+        """A piece of a started stream; without `more` the last one."""
+        cycle = self._cycle
+        if cycle.disconnected:
+            return
+        cycle.transport.write(_chunk(body) if more else _chunk(body) + b"0\r\n\r\n")
+        if not more:
+            self._finish()
+
+    def _finish(self) -> None:
+        cycle = self._cycle
+        cycle.response_complete = True
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
+
+
+def _chunk(body: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(body), body) if body else b""
+
+
+def _repeats(headers: list[tuple[bytes, bytes]]) -> bool:
+    names = [name for name, _ in headers]
+    return any(names.count(name) > 1 for name in _ONCE)
 
 
 def _too_slow(part: bytes, limit_s: float) -> bytes:

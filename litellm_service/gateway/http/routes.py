@@ -11,9 +11,9 @@ from starlette.routing import Route, Router
 from gateway.domain.errors import MethodNotAllowed, NotFound
 from gateway.http import openapi, requests, usage
 from gateway.http.answering import CallingRoute
-from gateway.http.guard import HEADERS
 from gateway.http.health import Health
 from gateway.http.models import ModelList
+from gateway.http.protocol import HEADERS
 from gateway.http.replying import Receive, Scope, Send
 from gateway.identity import Identity
 

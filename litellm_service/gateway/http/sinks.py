@@ -10,6 +10,7 @@ from gateway.domain.failpoint import failpoint
 from gateway.domain.money import usd
 from gateway.domain.time import iso_seed, monotonic
 from gateway.http.errors import RawHeaders, body_of
+from gateway.http.protocol import Client
 from gateway.http.replying import Send, send_bytes, send_error
 from gateway.pipeline import ClientLeft, Exchange
 from gateway.providers.openai import Piece
@@ -18,6 +19,8 @@ KEEP_ALIVE_S = 15
 CLIENT_STALL_S = 60
 _KEEP_ALIVE = b": keep-alive\n\n"
 _DONE = b"data: [DONE]\n\n"
+_JSON = (b"content-type", b"application/json")
+_STREAM = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"))
 
 
 class Wire(Protocol):
@@ -81,23 +84,22 @@ class SeedWire:
 
 
 class ClientSink:
-    """Sends one answer; `started` once the status has gone out, after which errors are events."""
+    """Sends one answer; `started` once the status has gone out, after which errors are events.
 
-    def __init__(self, send: Send, wire: Wire, *, stream: bool, flow_is_stalled: "Stalled") -> None:
+    `client` is `None` under a server that is not ours; then everything goes through ASGI's `send`.
+    """
+
+    def __init__(self, send: Send, client: Client | None, wire: Wire, exchange: Exchange) -> None:
         self._send = send
+        self._client = client
+        self._direct = client if client is not None and client.serves(send) else None
         self._wire = wire
-        self._stream = stream
-        self._stalled = flow_is_stalled
-        self._sent_at = monotonic()
+        self._exchange = exchange
+        self._sent_at = exchange.received_at
         self._timer: asyncio.TimerHandle | None = None
         self._beat: asyncio.Task[None] | None = None
-        self._exchange: Exchange
         self.started = False
-
-    def open(self, exchange: Exchange) -> None:
-        """Begin to keep a silent stream alive."""
-        self._exchange = exchange
-        if self._stream:
+        if exchange.request.stream:
             self._timer = asyncio.get_running_loop().call_later(KEEP_ALIVE_S, self._keep_alive)
 
     async def content(self, exchange: Exchange, piece: Piece) -> None:
@@ -111,10 +113,14 @@ class ClientSink:
         exchange = self._exchange
         await self._stop_beating()
         failpoint("before_last_byte")
-        if self._stream:
+        if exchange.request.stream:
             await self._write(self._wire.end(exchange, closing), more=False)
+            return
+        body, headers = self._wire.whole(exchange, closing), _headers(exchange, settled=True)
+        if self._direct is not None:
+            self._direct.start(200, [_JSON, (b"content-length", b"%d" % len(body)), *headers], body, more=False)
         else:
-            await send_bytes(self._send, 200, self._wire.whole(exchange, closing), _headers(exchange, settled=True))
+            await send_bytes(self._send, 200, body, headers)
 
     async def fail(self, error: BaseException) -> None:
         """An error: a reply of its own, or an event if the stream has begun."""
@@ -129,37 +135,40 @@ class ClientSink:
         await self._stop_beating()
 
     async def _write(self, data: bytes, *, more: bool = True) -> None:
+        self._sent_at = monotonic()
+        if self._client is not None and self._client.is_stalled():
+            await self._send_to_slow_client(data, more=more)
+        elif self._direct is None:
+            await self._send_messages(data, more=more)
+        elif self.started:
+            self._direct.write(data, more=more)
+        else:
+            self.started = True
+            self._direct.start(200, [*_STREAM, *_headers(self._exchange, settled=False)], data, more=True)
+            if not more:
+                self._direct.write(b"", more=False)
+
+    async def _send_messages(self, data: bytes, *, more: bool) -> None:
         if not self.started:
             self.started = True
-            headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
-            await self._send(
-                {
-                    "type": "http.response.start",
-                    "status": 200,
-                    "headers": headers + _headers(self._exchange, settled=False),
-                }
-            )
-        self._sent_at = monotonic()
-        message = {"type": "http.response.body", "body": data, "more_body": more}
-        if self._stalled():
-            await self._send_to_slow_client(message)
-        else:
-            await self._send(message)
+            headers = [*_STREAM, *_headers(self._exchange, settled=False)]
+            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
-    async def _send_to_slow_client(self, message: dict[str, object]) -> None:
+    async def _send_to_slow_client(self, data: bytes, *, more: bool) -> None:
         try:
             async with asyncio.timeout(CLIENT_STALL_S):
-                await self._send(message)
+                await self._send_messages(data, more=more)
         except TimeoutError:
             self._exchange.hang_up()
             raise ClientLeft from None
 
     def _keep_alive(self) -> None:
-        silent = monotonic() - self._sent_at
-        if silent >= KEEP_ALIVE_S and not self._stalled():
-            self._beat = asyncio.get_running_loop().create_task(self._write(_KEEP_ALIVE))
+        loop, silent = asyncio.get_running_loop(), monotonic() - self._sent_at
+        if silent >= KEEP_ALIVE_S and not (self._client is not None and self._client.is_stalled()):
+            self._beat = loop.create_task(self._write(_KEEP_ALIVE))
             silent = 0
-        self._timer = asyncio.get_running_loop().call_later(max(1, KEEP_ALIVE_S - silent), self._keep_alive)
+        self._timer = loop.call_later(max(1, KEEP_ALIVE_S - silent), self._keep_alive)
 
     async def _stop_beating(self) -> None:
         if self._timer is not None:
@@ -168,13 +177,6 @@ class ClientSink:
         if self._beat is not None:
             await self._beat
             self._beat = None
-
-
-class Stalled(Protocol):
-    """Whether the client has not read what was sent before."""
-
-    def __call__(self) -> bool:
-        """Now."""
 
 
 def metadata(exchange: Exchange) -> dict[str, object]:
@@ -223,12 +225,7 @@ def _headers(exchange: Exchange, *, settled: bool) -> RawHeaders:
 def _route_headers(exchange: Exchange) -> RawHeaders:
     if not exchange.is_admitted:
         return []
-    deployment = exchange.deployment
-    return [
-        (b"x-gateway-provider", deployment.provider.name.encode()),
-        (b"x-gateway-model", deployment.model.encode("utf-8", "replace")),
-        (b"x-gateway-attempts", b"%d" % exchange.attempts),
-    ]
+    return [*exchange.deployment.headers, (b"x-gateway-attempts", b"%d" % exchange.attempts)]
 
 
 def _event(value: object) -> bytes:

@@ -34,7 +34,7 @@ class Connection(asyncio.Protocol):
         self._release = release
         self._clock = clock
         self._transport: asyncio.Transport | None = None
-        self._parser: httptools.HttpResponseParser
+        self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
         self._chunks: deque[bytes] = deque()
         self._buffered = 0
@@ -57,7 +57,6 @@ class Connection(asyncio.Protocol):
 
     def begin(self, data: bytes, timeouts: Timeouts) -> None:
         """Send a whole request; then await `head`."""
-        self._parser = httptools.HttpResponseParser(self)
         self._error = None
         self._head_bytes = 0
         self._timeouts = timeouts

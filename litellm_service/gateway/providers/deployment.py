@@ -20,11 +20,15 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 
 class Deployment(msgspec.Struct, frozen=True):
-    """`model` is our canonical `provider/model`; `upstream_model` is the name sent upstream."""
+    """`model` is our canonical `provider/model`; `upstream_model` is the name at the provider.
+
+    `headers` tell a client where its request went.
+    """
 
     endpoint: Endpoint
     model: str
     upstream_model: str
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
     @property
     def provider(self) -> Provider:
@@ -34,7 +38,11 @@ class Deployment(msgspec.Struct, frozen=True):
     @property
     def wire_model(self) -> str:
         """The model's name in the body: LiteLLM wants its own prefix."""
-        return f"{self.provider.litellm_prefix}/{self.upstream_model}" if self.endpoint.via_litellm else self.upstream_model
+        return (
+            f"{self.provider.litellm_prefix}/{self.upstream_model}"
+            if self.endpoint.via_litellm
+            else self.upstream_model
+        )
 
     @property
     def usage_rule(self) -> UsageRule:

@@ -48,7 +48,12 @@ class Router:
         provider = endpoint.provider
         if provider.name in self._missing:
             raise ProviderNotConfigured(self._missing[provider.name])
-        return Deployment(endpoint, f"{provider.name}/{name}", name)
+        canonical = f"{provider.name}/{name}"
+        headers = (
+            (b"x-gateway-provider", provider.name.encode()),
+            (b"x-gateway-model", canonical.encode("utf-8", "replace")),
+        )
+        return Deployment(endpoint, canonical, name, headers)
 
     def _unaliased(self, model: str) -> str:
         for _ in range(MAX_ALIAS_DEPTH):

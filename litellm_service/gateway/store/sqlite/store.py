@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import sqlite3
+from collections import deque
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from gateway.domain.entry import Hold, Operation, Settlement
-from gateway.domain.errors import GatewayError, Overloaded
+from gateway.domain.errors import GatewayError, Overloaded, StoreUnavailable
 from gateway.domain.price import Price
 from gateway.domain.time import now_ms
 from gateway.store.sqlite import opening
@@ -18,6 +19,8 @@ from gateway.store.sqlite.batch import BatchWriter
 from gateway.store.sqlite.writer import Done, Writer, unwritable
 
 MAX_WAITING_HOLDS = 4_096
+COMMIT_PATIENCE_S = 5.0
+PATIENCE_CHECK_S = 0.25
 
 _ORPHANS = """
 SELECT h.id, h.request_id, h.attempt, h.admitted_at_ms, h.amount_nano_usd, a.name, u.name, k.name, m.name, p.name, um.name,
@@ -58,6 +61,8 @@ class SqliteStore:
         self._boot_id = 0
         self._next_hold_id = 1
         self._waiting_holds = 0
+        self._unconfirmed: deque[tuple[float, asyncio.Future[None]]] = deque()
+        self._patience: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
         """Lock, check, migrate, and begin a new boot."""
@@ -79,9 +84,12 @@ class SqliteStore:
         batch = BatchWriter(self._connection, self._boot_id)
         self._writer = Writer(batch, self._ballast, self._resolve)
         self._writer.start()
+        self._check_patience()
 
     def close(self) -> None:
         """Commit what waits, note the orderly stop, let the file go. Blocks; the loop must still run or have nothing waiting."""
+        if self._patience is not None:
+            self._patience.cancel()
         self._writer.stop()
         with contextlib.suppress(sqlite3.Error):
             self._connection.execute("UPDATE boots SET stopped_at_ms = ? WHERE id = ?", (now_ms(), self._boot_id))
@@ -105,12 +113,14 @@ class SqliteStore:
             _settle_future(future, error)
 
         self._writer.put(hold, done)
+        self._unconfirmed.append((self._loop.time(), future))
         return future
 
     def settle(self, settlement: Settlement) -> asyncio.Future[None]:
         """Replace the hold by what the attempt really was; never refused, never lost."""
         future: asyncio.Future[None] = self._loop.create_future()
         self._writer.put(settlement, lambda error: _settle_future(future, error))
+        self._unconfirmed.append((self._loop.time(), future))
         return future
 
     def note_progress(self, hold: Hold, output_tokens: int, first_token_us: int | None) -> None:
@@ -131,6 +141,13 @@ class SqliteStore:
         writer = self._writer
         return {"commits": writer.commits, "operations": writer.operations, "waiting": writer.queue_length}
 
+    def _check_patience(self) -> None:
+        """Whoever has waited 5 s is told so; the operation itself stays queued."""
+        waiting, too_old = self._unconfirmed, self._loop.time() - COMMIT_PATIENCE_S
+        while waiting and (waiting[0][1].done() or waiting[0][0] < too_old):
+            _settle_future(waiting.popleft()[1], _unconfirmed())
+        self._patience = self._loop.call_later(PATIENCE_CHECK_S, self._check_patience)
+
     def _begin_boot(self) -> None:
         cursor = self._connection.execute(
             "INSERT INTO boots (started_at_ms, version) VALUES (?, ?)", (now_ms(), self._version)
@@ -142,6 +159,15 @@ class SqliteStore:
     def _resolve(self, reports: list[tuple[Done, GatewayError | None]]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(_report, reports)
+
+
+def _unconfirmed() -> StoreUnavailable:
+    error = StoreUnavailable(
+        f"The database did not confirm within {COMMIT_PATIENCE_S:g} s; the request is recorded as soon as it can be.",
+        retry_after_s=2,
+    )
+    error.pending = True
+    return error
 
 
 def _report(reports: list[tuple[Done, GatewayError | None]]) -> None:
