@@ -4,7 +4,10 @@ A histogram is one integer of `LANES` 64-bit lanes. Lane i counts values in (FLO
 representative value is within 5 % of every value in it, so a percentile is too.
 """
 
+import itertools
 import math
+import struct
+from bisect import bisect_left
 
 LANES = 200
 FLOOR_US = 10
@@ -12,7 +15,6 @@ ERROR = 0.05
 GAMMA = (1 + ERROR) / (1 - ERROR)
 _LOG_GAMMA = math.log(GAMMA)
 _LANE_BITS = 64
-_LANE_MASK = (1 << _LANE_BITS) - 1
 
 
 def lane(value_us: int) -> int:
@@ -28,13 +30,15 @@ def unit(value_us: int) -> int:
 
 
 def pack(histogram: int) -> bytes:
-    """Little-endian bytes without trailing zeros."""
-    return histogram.to_bytes((histogram.bit_length() + 7) // 8, "little")
+    """How many lanes at the low end are empty, as one byte, then the others: little-endian, without zeros at the high end."""
+    empty = max(0, (histogram & -histogram).bit_length() - 1) // _LANE_BITS
+    used = histogram >> (_LANE_BITS * empty)
+    return bytes((empty,)) + used.to_bytes((used.bit_length() + 7) // 8, "little")
 
 
 def unpack(blob: bytes) -> int:
     """The inverse of `pack`."""
-    return int.from_bytes(blob, "little")
+    return int.from_bytes(blob[1:], "little") << (_LANE_BITS * blob[0])
 
 
 def total(histogram: int) -> int:
@@ -44,27 +48,16 @@ def total(histogram: int) -> int:
 
 def percentiles_s(histogram: int, quantiles: tuple[float, ...]) -> list[float | None]:
     """Seconds at each ascending quantile in 0..1; `None` for each when the histogram is empty."""
-    counts = _counts(histogram)
-    number = sum(counts)
-    if not number:
+    up_to = list(itertools.accumulate(_counts(histogram)))
+    if not up_to:
         return [None] * len(quantiles)
-    found: list[float | None] = []
-    seen, index = 0, -1
-    for quantile in quantiles:
-        rank = max(1, math.ceil(quantile * number))
-        while seen < rank:
-            index += 1
-            seen += counts[index]
-        found.append(_representative_us(index) / 1e6)
-    return found
+    ranks = (max(1, math.ceil(quantile * up_to[-1])) for quantile in quantiles)
+    return [_representative_us(bisect_left(up_to, rank)) / 1e6 for rank in ranks]
 
 
 def _counts(histogram: int) -> list[int]:
-    counts = []
-    while histogram:
-        counts.append(histogram & _LANE_MASK)
-        histogram >>= _LANE_BITS
-    return counts
+    lanes = -(-histogram.bit_length() // _LANE_BITS)
+    return list(struct.unpack(f"<{lanes}Q", histogram.to_bytes(lanes * 8, "little")))
 
 
 def _representative_us(index: int) -> float:

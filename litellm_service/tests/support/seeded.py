@@ -64,6 +64,8 @@ def fill(path: Path, shape: Shape) -> None:
         watermark = int(connection.execute("SELECT max(id) FROM ledger").fetchone()[0] * (1 - SHARE_ABOVE_WATERMARK))
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('rollup_watermark', ?)", (watermark,))
         connection.execute(_ROLLUPS, (watermark,))
+        for statement in _HOURS:
+            connection.execute(statement)
         _histograms(connection, watermark)
         connection.commit()
 
@@ -205,6 +207,14 @@ INSERT INTO rollups SELECT admitted_at_ms / 900000, application_ref, user_ref, k
     sum({_FINAL} AND cost_nano_usd IS NULL), sum(estimated), sum(CASE WHEN {_FINAL} THEN duration_us ELSE 0 END)
 FROM ledger WHERE id <= ? GROUP BY 1, 2, 3, 4, 5, 6, 7
 """
+_SUMS = """sum(requests), sum(errors), sum(input_tokens), sum(cache_read_tokens), sum(cache_write_tokens), sum(output_tokens),
+    sum(reasoning_tokens), sum(cost_nano_usd), sum(unpriced_requests), sum(estimated_requests), sum(duration_us)"""
+_HOUR_KEY = "application_ref, model_ref, provider_ref, http_status"
+_HOURS = (
+    f"INSERT INTO rollup_hours SELECT quarter / 4, {_HOUR_KEY}, {_SUMS} FROM rollups GROUP BY 1, 2, 3, 4, 5",
+    f"INSERT INTO rollup_name_hours SELECT user_ref, quarter / 4, {_SUMS} FROM rollups GROUP BY 1, 2",
+    f"INSERT INTO rollup_name_hours SELECT key_ref, quarter / 4, {_SUMS} FROM rollups GROUP BY 1, 2",
+)
 _LANES = f"""
 SELECT admitted_at_ms / {HOUR_MS}, application_ref, model_ref, provider_ref, metric, lane(value), count(*) FROM (
     SELECT *, 1 AS metric, duration_us AS value FROM ledger UNION ALL SELECT *, 2, first_token_us FROM ledger

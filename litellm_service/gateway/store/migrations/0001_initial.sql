@@ -152,6 +152,45 @@ CREATE TABLE rollups (
     PRIMARY KEY (quarter, application_ref, user_ref, key_ref, model_ref, provider_ref, http_status)
 ) WITHOUT ROWID;
 
+CREATE INDEX rollups_by_user ON rollups (user_ref, quarter);
+
+CREATE TABLE rollup_hours (
+    hour INTEGER NOT NULL,
+    application_ref INTEGER NOT NULL,
+    model_ref INTEGER NOT NULL,
+    provider_ref INTEGER NOT NULL,
+    http_status INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    errors INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    cost_nano_usd INTEGER NOT NULL,
+    unpriced_requests INTEGER NOT NULL,
+    estimated_requests INTEGER NOT NULL,
+    duration_us INTEGER NOT NULL,
+    PRIMARY KEY (hour, application_ref, model_ref, provider_ref, http_status)
+) WITHOUT ROWID;
+
+CREATE TABLE rollup_name_hours (
+    ref INTEGER NOT NULL,
+    hour INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    errors INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    cost_nano_usd INTEGER NOT NULL,
+    unpriced_requests INTEGER NOT NULL,
+    estimated_requests INTEGER NOT NULL,
+    duration_us INTEGER NOT NULL,
+    PRIMARY KEY (ref, hour)
+) WITHOUT ROWID;
+
 CREATE TABLE histograms (
     hour INTEGER NOT NULL,
     application_ref INTEGER NOT NULL,

@@ -25,6 +25,21 @@ SELECT quarter, {_KEY}, requests, errors, input_tokens, cache_read_tokens, cache
 """
 _WRONG_ROLLUPS = f"SELECT count(*) FROM (SELECT * FROM ({_SUMS}) EXCEPT SELECT * FROM ({_ROLLUPS}))"
 _SURPLUS_ROLLUPS = f"SELECT count(*) FROM (SELECT * FROM ({_ROLLUPS}) EXCEPT SELECT * FROM ({_SUMS}))"
+_COARSE_SUMS = """sum(requests), sum(errors), sum(input_tokens), sum(cache_read_tokens), sum(cache_write_tokens),
+    sum(output_tokens), sum(reasoning_tokens), sum(cost_nano_usd), sum(unpriced_requests), sum(estimated_requests),
+    sum(duration_us)"""
+_HOURS = f"""
+SELECT quarter / 4, application_ref, model_ref, provider_ref, http_status, {_COARSE_SUMS} FROM rollups GROUP BY 1, 2, 3, 4, 5
+"""
+_NAME_HOURS = f"""
+SELECT user_ref, quarter / 4, {_COARSE_SUMS} FROM rollups GROUP BY 1, 2
+UNION ALL SELECT key_ref, quarter / 4, {_COARSE_SUMS} FROM rollups GROUP BY 1, 2
+"""
+_WRONG_HOURS = " + ".join(
+    f"(SELECT count(*) FROM (SELECT * FROM ({one}) EXCEPT SELECT * FROM ({other})))"
+    for sums, table in ((_HOURS, "SELECT * FROM rollup_hours"), (_NAME_HOURS, "SELECT * FROM rollup_name_hours"))
+    for one, other in ((sums, table), (table, sums))
+)
 _LATENCIES = f"""
 SELECT count(*), count(first_token_us), count(overhead_us) FROM ledger WHERE id <= ? AND final AND kind != {Kind.CORRECTION:d}
 """
@@ -81,6 +96,9 @@ def _checks(connection: sqlite3.Connection) -> Iterator[Check]:
     watermark = row[0] if row else 0
     yield Check("sums of the ledger that the rollups lack or have wrong", _one(connection, _WRONG_ROLLUPS, watermark))
     yield Check("rollups that the ledger does not have", _one(connection, _SURPLUS_ROLLUPS, watermark))
+    yield Check(
+        "hourly sums that differ from the quarters'", connection.execute(f"SELECT {_WRONG_HOURS}").fetchone()[0]
+    )
     expected = connection.execute(_LATENCIES, (watermark,)).fetchone()
     yield Check(
         "latencies counted by the histograms, difference", sum(map(_distance, expected, _histogram_counts(connection)))

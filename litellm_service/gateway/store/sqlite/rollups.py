@@ -1,4 +1,4 @@
-"""Quarter-hour sums and hourly histograms, kept up to a watermark of the ledger."""
+"""Sums per quarter and hour, and hourly histograms, up to a watermark of the ledger."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -8,10 +8,12 @@ from gateway.domain.entry import Kind
 
 QUARTER_MS = 900_000
 HOUR_MS = 3_600_000
+QUARTERS_PER_HOUR = 4
 HISTOGRAM_CACHE = 5_000
 
 RollupKey = tuple[int, int, int, int, int, int, int]
 HistogramKey = tuple[int, int, int, int, int]
+Coarse = dict[tuple[int, ...], list[int]]
 
 # The columns of a ledger row that a rollup counts, in the order in which `count` takes them.
 FACTS = (
@@ -42,22 +44,23 @@ Facts = tuple[
     int | None,
 ]
 
-_ADD = """
-INSERT INTO rollups (quarter, application_ref, user_ref, key_ref, model_ref, provider_ref, http_status,
-    requests, errors, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
-    cost_nano_usd, unpriced_requests, estimated_requests, duration_us)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, errors = errors + excluded.errors,
-    input_tokens = input_tokens + excluded.input_tokens,
-    cache_read_tokens = cache_read_tokens + excluded.cache_read_tokens,
-    cache_write_tokens = cache_write_tokens + excluded.cache_write_tokens,
-    output_tokens = output_tokens + excluded.output_tokens,
-    reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens,
-    cost_nano_usd = cost_nano_usd + excluded.cost_nano_usd,
-    unpriced_requests = unpriced_requests + excluded.unpriced_requests,
-    estimated_requests = estimated_requests + excluded.estimated_requests,
-    duration_us = duration_us + excluded.duration_us
-"""
+_SUMS = (
+    "requests", "errors", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
+    "cost_nano_usd", "unpriced_requests", "estimated_requests", "duration_us",
+)  # fmt: skip
+
+
+def _add(table: str, *key: str) -> str:
+    columns = (*key, *_SUMS)
+    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMS)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) ON CONFLICT DO UPDATE SET {added}"
+
+
+_ADD_QUARTERS = _add(
+    "rollups", "quarter", "application_ref", "user_ref", "key_ref", "model_ref", "provider_ref", "http_status"
+)
+_ADD_HOURS = _add("rollup_hours", "hour", "application_ref", "model_ref", "provider_ref", "http_status")
+_ADD_NAME_HOURS = _add("rollup_name_hours", "ref", "hour")
 _READ_LANES = """
 SELECT lanes FROM histograms
 WHERE hour = ? AND application_ref = ? AND model_ref = ? AND provider_ref = ? AND metric = ?
@@ -138,7 +141,9 @@ class PendingRollups:
 
     def flush(self) -> None:
         """Write the deltas and the watermark; the caller commits, then calls `flushed`."""
-        self._connection.executemany(_ADD, [(*key, *total) for key, total in self._sums.items()])
+        hours, name_hours = _by_hour(self._sums)
+        for statement, sums in ((_ADD_QUARTERS, self._sums), (_ADD_HOURS, hours), (_ADD_NAME_HOURS, name_hours)):
+            self._connection.executemany(statement, [(*key, *total) for key, total in sums.items()])
         self._connection.executemany(
             _WRITE_LANES, [(*key, self._merged(key, counts)) for key, counts in self._lanes.items()]
         )
@@ -162,3 +167,19 @@ class PendingRollups:
             known += count << (64 * lane)
         self._known[key] = known
         return histogram.pack(known)
+
+
+def _by_hour(quarters: dict[RollupKey, list[int]]) -> tuple[Coarse, Coarse]:
+    """The same sums per hour: without users and keys, and for each user and each key alone."""
+    hours: Coarse = {}
+    name_hours: Coarse = {}
+    for (quarter, application, user, key, model, provider, status), total in quarters.items():
+        hour = quarter // QUARTERS_PER_HOUR
+        for sums, coarse_key in (
+            (hours, (hour, application, model, provider, status)),
+            (name_hours, (user, hour)),
+            (name_hours, (key, hour)),
+        ):
+            known = sums.get(coarse_key)
+            sums[coarse_key] = total if known is None else list(map(int.__add__, known, total))
+    return hours, name_hours
