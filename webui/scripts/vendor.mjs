@@ -60,9 +60,10 @@ const TYPES = {
   "preact-htm-signals.d.ts": `export { createRef, Fragment, h, render } from "preact";
 export { useCallback, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 export { batch, computed, effect, signal, untracked, useComputed, useSignal, useSignalEffect } from "@preact/signals";
+export type { ReadonlySignal, Signal } from "@preact/signals";
 export function html(strings: TemplateStringsArray, ...values: unknown[]): import("preact").VNode<any>;
 `,
-  "marked.d.ts": `export { Lexer, Marked } from "marked";\n`,
+  "marked.d.ts": `export { Lexer, Marked } from "marked";\nexport type { Token, Tokens, TokensList } from "marked";\n`,
   "purify.d.ts": `export { default } from "dompurify";\n`,
   "uplot.d.ts": `export { default } from "uplot";\n`,
   "hljs/core.d.ts": `export { default } from "highlight.js";\n`,

@@ -14,7 +14,7 @@ try:
 except ImportError:
     brotli = None
 
-STYLES = ("tokens", "base", "layout", "components")
+STYLES = ("tokens", "base", "layout", "components", "chat")
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",

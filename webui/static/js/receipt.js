@@ -1,10 +1,9 @@
 // The receipt: the same line under an answer and at the head of a request page, and its itemised bill.
 import { html } from "./core.js";
-import { cost, count, duration, exactCost, NOT_PRICED, shortId, tokensPerSecond } from "./format.js";
+import { cost, count, DASH, duration, exactCost, shortId, tokensPerSecond } from "./format.js";
 
 /** A request as `GET /api/requests/{id}` gives it; its field names are the API's.
  * @typedef {{ prompt: number | null, cached?: number | null, cache_write?: number | null, completion: number | null, reasoning?: number | null, total?: number | null }} Tokens
- * @typedef {{ item: string, quantity: number, usd_per_million: number | null, cost_nano_usd: number | null }} Line
  * @typedef {{ request_id: string, status?: string, http_status?: number | null, outcome?: string | null, model?: string, provider?: string | null,
  *   tokens?: Tokens | null, cost_usd?: number | null, cost_nano_usd?: number | null, cost_source?: string | null, response_time?: number | null,
  *   time_to_first_token?: number | null, overhead?: number | null, attempts?: any, price?: any, error_message?: string | null, timestamp?: string,
@@ -43,4 +42,54 @@ export function Receipt({ record, link = true, children }) {
   </div>`;
 }
 
-export { cost, NOT_PRICED };
+/** @type {Record<string, string>} */
+const ITEMS = {
+  call: "call",
+  input: "input",
+  input_cached: "input, cached",
+  cache_write: "input, written to cache",
+  cache_write_1h: "input, cached for 1 h",
+  input_audio: "audio input",
+  output: "output",
+  reasoning: "reasoning",
+  output_audio: "audio output",
+  stated_by_provider: "as the provider stated",
+};
+
+/** @type {Record<string, string>} */
+const SOURCES = {
+  provider: "stated by the provider",
+  computed: "computed from the price list",
+  estimated: "estimated: the provider gave no usage",
+  cache: "answered from the cache",
+  none: "this model has no price here",
+};
+
+/** A receipt with a line for each class of token: quantity × unit price = amount. @param {{ record: RequestRecord }} props */
+export function Bill({ record }) {
+  const lines = record.receipt ?? [];
+  const attempts = record.attempts_list ?? [];
+  return html`<div class="paper"><div class="bill-paper" data-testid="bill">
+    <table class="bill">
+      <caption class="sr">Itemised receipt</caption>
+      <thead><tr><th scope="col">Item</th><th scope="col" class="num">Quantity</th><th scope="col" class="num">USD per M</th><th scope="col" class="num">Amount</th></tr></thead>
+      <tbody>${lines.map(
+        (/** @type {any} */ line) => html`<tr key=${line.item}>
+          <th scope="row">${ITEMS[line.item] ?? line.item}</th><td>${count(line.quantity)}</td>
+          <td>${line.unit_price_usd_per_million == null ? DASH : Number(line.unit_price_usd_per_million.toPrecision(6))}</td>
+          <td class="cost">${exactCost(line.amount_nano_usd)}</td></tr>`,
+      )}</tbody>
+      <tfoot><tr><th scope="row" colspan="3">Total</th><td class="cost">${exactCost(record.cost_nano_usd)}</td></tr></tfoot>
+    </table>
+    <dl class="facts">
+      <dt>Cost</dt><dd>${SOURCES[record.cost_source ?? "none"] ?? record.cost_source}</dd>
+      ${record.price && html`<dt>Price list</dt><dd>${record.price.version}</dd>`}
+      ${record.overhead != null && html`<dt>The gateway added</dt><dd class="time">${duration(record.overhead)}</dd>`}
+      ${
+        attempts.length > 1 &&
+        html`<dt>Attempts</dt><dd>${attempts.map((/** @type {any} */ one) => `${one.provider} ${one.http_status ?? one.outcome} (${duration(one.response_time)})`).join(" → ")}</dd>`
+      }
+      <dt>Request</dt><dd class="id"><a href=${`/requests/${record.request_id}`}>${record.request_id}</a></dd>
+    </dl>
+  </div></div>`;
+}

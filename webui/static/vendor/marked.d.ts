@@ -1,1 +1,2 @@
 export { Lexer, Marked } from "marked";
+export type { Token, Tokens, TokensList } from "marked";

@@ -1,0 +1,343 @@
+// Model output as DOM: split into blocks, each parsed and sanitised once, frozen when closed.
+import { Lexer, Marked } from "../vendor/marked.js";
+import DOMPurify from "../vendor/purify.js";
+
+/** @typedef {import("../vendor/marked.js").Token} Token
+ * @typedef {{ type: string, raw: string, token: Token, links: any }} Block */
+
+const escaped = (/** @type {string} */ text) => text.replace(/[&<>"']/g, (mark) => `&#${mark.charCodeAt(0)};`);
+
+const SAFE_LINK = /^(?:https?:|mailto:)/i;
+
+const marked = new Marked({
+  gfm: true,
+  tokenizer: {
+    // Raw HTML is text.
+    html: () => undefined,
+    tag: () => undefined,
+  },
+  renderer: {
+    link({ href, tokens }) {
+      const words = this.parser.parseInline(tokens);
+      return SAFE_LINK.test(href) ? `<a href="${escaped(href)}">${words}</a>` : `${words} (${escaped(href)})`;
+    },
+    image: ({ href, text }) =>
+      SAFE_LINK.test(href) ? `<a class="remote-image" href="${escaped(href)}">${escaped(text || href)}</a>` : escaped(text),
+    checkbox: ({ checked }) => `<span class="task">${checked ? "☑" : "☐"}</span> `,
+  },
+});
+
+const options = { ...marked.defaults };
+
+/** Splits a growing text into blocks. A block is closed once what follows can no longer change it. */
+export class BlockSplitter {
+  /** @type {Block[]} */
+  blocks = [];
+  #offset = 0;
+  #closed = 0;
+  #text = "";
+  /** @type {Record<string, any>} */
+  #links = {};
+  #linksSeen = "{}";
+
+  /** @param {string} text all of it so far @returns {number} the first block that changed, or the number of blocks */
+  update(text) {
+    if (!text.startsWith(this.#text.slice(0, this.#offset))) this.#restart();
+    this.#text = text;
+    const tokens = this.#lex(text.slice(this.#offset));
+    const links = { ...this.#links, .../** @type {any} */ (tokens).links };
+    const kept = this.blocks.slice(0, this.#closed);
+    const seen = JSON.stringify(links);
+    const changed = seen === this.#linksSeen ? this.#closed : this.#firstReference(kept);
+    this.#linksSeen = seen;
+    for (const block of kept.slice(changed)) kept[kept.indexOf(block)] = { ...block, links };
+    const grown = tokens.filter((token) => token.type !== "space" && token.type !== "def");
+    this.blocks = [...kept, ...grown.map((token) => ({ type: token.type, raw: token.raw, token, links }))];
+    this.#close(tokens);
+    return changed;
+  }
+
+  #restart() {
+    this.#offset = 0;
+    this.#closed = 0;
+    this.#links = {};
+  }
+
+  /** @param {string} source */
+  #lex(source) {
+    const lexer = new Lexer(options);
+    Object.assign(lexer.tokens.links, this.#links);
+    return lexer.lex(source);
+  }
+
+  /** @param {Block[]} blocks */
+  #firstReference(blocks) {
+    const first = blocks.findIndex((block) => block.type !== "code" && /\[[^\]]*\]/.test(block.raw));
+    return first < 0 ? blocks.length : first;
+  }
+
+  /** Blocks before the last two can no longer grow: a list may go on after a blank line, and its next marker may be half there.
+   * @param {Token[]} tokens */
+  #close(tokens) {
+    const solid = tokens.flatMap((token, at) => (token.type === "space" ? [] : [at]));
+    const keepFrom = solid.at(-2) ?? 0;
+    for (const token of tokens.slice(0, keepFrom)) {
+      this.#offset += token.raw.length;
+      if (token.type === "def") this.#links[token.tag] ??= { href: token.href, title: token.title };
+      else if (token.type !== "space") this.#closed += 1;
+    }
+  }
+}
+
+const PURIFY = {
+  RETURN_DOM_FRAGMENT: /** @type {const} */ (true),
+  ALLOWED_TAGS: [
+    "a",
+    "blockquote",
+    "br",
+    "code",
+    "del",
+    "em",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "li",
+    "ol",
+    "p",
+    "pre",
+    "span",
+    "strong",
+    "table",
+    "tbody",
+    "td",
+    "th",
+    "thead",
+    "tr",
+    "ul",
+  ],
+  ALLOWED_ATTR: ["href", "class", "start", "align"],
+  ALLOWED_URI_REGEXP: SAFE_LINK,
+};
+
+/** @param {Block} block @returns {DocumentFragment} */
+function fragmentOf(block) {
+  const tokens = Object.assign([block.token], { links: block.links });
+  const inlined = Object.keys(block.links).length && /\[/.test(block.raw) ? relexed(block) : tokens;
+  return DOMPurify.sanitize(marked.parser(inlined), PURIFY);
+}
+
+/** Inline tokens are made with the links known at that time; make them again with those known now. @param {Block} block */
+function relexed(block) {
+  const lexer = new Lexer(options);
+  Object.assign(lexer.tokens.links, block.links);
+  return lexer.lex(block.raw);
+}
+
+/** Draws a growing text into an element, block by block; text once drawn in a closed block is never touched again. */
+export class MarkdownView {
+  #splitter = new BlockSplitter();
+  /** @type {{ raw: string, links: any, place: HTMLElement }[]} */
+  #drawn = [];
+  #ended = false;
+
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.root = root;
+  }
+
+  /** @param {string} text all of it so far */
+  update(text) {
+    if (this.#ended) return;
+    const from = this.#splitter.update(text);
+    this.#draw(from);
+  }
+
+  /** The last form: everything lexed at once, so that the result does not depend on how the text came. @param {string} text */
+  end(text) {
+    this.#splitter = new BlockSplitter();
+    this.#splitter.update(text);
+    this.#draw(0);
+    this.#ended = true;
+    for (const code of this.root.querySelectorAll("pre > code")) highlight(/** @type {HTMLElement} */ (code));
+  }
+
+  /** @param {number} from */
+  #draw(from) {
+    const { blocks } = this.#splitter;
+    for (let at = from; at < blocks.length; at += 1) this.#drawBlock(at, blocks[at]);
+    for (const gone of this.#drawn.splice(blocks.length)) gone.place.remove();
+  }
+
+  /** @param {number} at @param {Block} block */
+  #drawBlock(at, block) {
+    const drawn = this.#drawn[at];
+    if (drawn && drawn.raw === block.raw && sameLinks(drawn.links, block)) return;
+    if (drawn && block.type === "code" && growCode(drawn.place, block)) {
+      drawn.raw = block.raw;
+      return;
+    }
+    const place = drawn?.place ?? document.createElement("div");
+    place.className = "block";
+    const fragment = fragmentOf(block);
+    dress(fragment, block);
+    place.replaceChildren(fragment);
+    if (!drawn) this.root.append(place);
+    this.#drawn[at] = { raw: block.raw, links: block.links, place };
+  }
+}
+
+/** @param {any} before @param {Block} block */
+const sameLinks = (before, block) => !/\[/.test(block.raw) || JSON.stringify(before) === JSON.stringify(block.links);
+
+/** Add what came to a code block that is open, without drawing it anew. @param {HTMLElement} place @param {Block} block */
+function growCode(place, block) {
+  const code = place.querySelector("pre > code");
+  const token = /** @type {any} */ (block.token);
+  const language = code?.closest("figure")?.dataset.language;
+  if (!code || language === undefined || language !== languageOf(token.lang) || code.childElementCount) return false;
+  const text = /** @type {Text | null} */ (code.firstChild);
+  if (text && token.text.startsWith(text.data)) text.appendData(token.text.slice(text.data.length));
+  else code.textContent = token.text;
+  return true;
+}
+
+/** @param {string | undefined} info */
+const languageOf = (info) => (info ?? "").trim().split(/\s/)[0].toLowerCase();
+
+/** Everything that Markdown itself has no words for. @param {DocumentFragment} fragment @param {Block} block */
+function dress(fragment, block) {
+  for (const link of fragment.querySelectorAll("a")) {
+    link.rel = "noopener noreferrer nofollow";
+    link.target = "_blank";
+    if (link.classList.contains("remote-image")) dressImage(link);
+  }
+  for (const table of fragment.querySelectorAll("table")) table.replaceWith(scrollable(table));
+  for (const pre of fragment.querySelectorAll("pre")) pre.replaceWith(codeFigure(pre, /** @type {any} */ (block.token)));
+}
+
+/** @template {keyof HTMLElementTagNameMap} K @param {K} name @param {string} className @param {(Node | string)[]} children */
+function element(name, className, ...children) {
+  const made = document.createElement(name);
+  made.className = className;
+  made.append(...children);
+  return made;
+}
+
+/** @param {HTMLTableElement} table */
+function scrollable(table) {
+  const region = element("div", "table-scroll");
+  region.tabIndex = 0;
+  region.setAttribute("role", "region");
+  region.setAttribute("aria-label", "Table");
+  const copy = /** @type {HTMLTableElement} */ (table.cloneNode(true));
+  region.append(copy);
+  return region;
+}
+
+/** Nothing is fetched before the reader asks; the page itself may load no picture from elsewhere, so it opens in a tab.
+ * @param {HTMLAnchorElement} link */
+function dressImage(link) {
+  link.replaceChildren(iconOf("image"), `Load image: ${link.textContent} (${link.host})`);
+}
+
+/** @param {HTMLPreElement} pre @param {{ lang?: string }} token */
+function codeFigure(pre, token) {
+  const code = pre.querySelector("code") ?? pre;
+  const name = code.className.replace("language-", "");
+  const language = languageOf(token.lang) || name;
+  const head = element("figcaption", "", element("span", "", language || "text"));
+  head.append(codeButton("Copy", "copy-code", "copy"), codeButton("Wrap", "wrap-code", "wrap"));
+  const source = element("code", "", (code.textContent ?? "").replace(/\n$/, ""));
+  const body = element("pre", "", source);
+  body.tabIndex = 0;
+  const figure = element("figure", "code", head, body);
+  figure.dataset.language = language;
+  return figure;
+}
+
+/** @param {string} words @param {string} act @param {string} icon */
+function codeButton(words, act, icon) {
+  const button = element("button", "btn ghost small", words);
+  button.type = "button";
+  button.dataset.code = act;
+  button.prepend(iconOf(icon));
+  return button;
+}
+
+/** @param {string} name */
+function iconOf(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+  use.setAttribute("href", `#i-${name}`);
+  svg.append(use);
+  return svg;
+}
+
+// ---------------------------------------------------------------- highlighting
+
+/** @type {Record<string, string>} */
+const ALIASES = {
+  sh: "bash",
+  shell: "bash",
+  zsh: "bash",
+  console: "bash",
+  "c++": "cpp",
+  "c#": "csharp",
+  cs: "csharp",
+  golang: "go",
+  html: "xml",
+  svg: "xml",
+  toml: "ini",
+  js: "javascript",
+  jsx: "javascript",
+  mjs: "javascript",
+  kt: "kotlin",
+  make: "makefile",
+  md: "markdown",
+  py: "python",
+  rb: "ruby",
+  rs: "rust",
+  ts: "typescript",
+  tsx: "typescript",
+  yml: "yaml",
+  patch: "diff",
+  docker: "dockerfile",
+  psql: "sql",
+  postgresql: "sql",
+};
+const LANGUAGES = new Set(
+  (
+    "bash c cpp csharp css diff dockerfile go graphql ini java javascript json kotlin lua makefile markdown php python r ruby rust scala sql " +
+    "swift typescript xml yaml"
+  ).split(" "),
+);
+const MOST_HIGHLIGHTED = 60_000;
+
+/** Called when a lazy import fails; the page sets it. @type {{ onMissing: (error: unknown) => void }} */
+export const lazy = { onMissing: () => {} };
+
+/** Colour a finished code block; languages are loaded when first seen. @param {HTMLElement} code */
+async function highlight(code) {
+  const stated = code.closest("figure")?.dataset.language ?? "";
+  const name = ALIASES[stated] ?? stated;
+  const source = code.textContent ?? "";
+  if (!LANGUAGES.has(name) || source.length > MOST_HIGHLIGHTED) return;
+  try {
+    const [{ default: hljs }, { default: language }] = await Promise.all([
+      import("../vendor/hljs/core.js"),
+      import(`../vendor/hljs/lang/${name}.js`),
+    ]);
+    if (!hljs.getLanguage(name)) hljs.registerLanguage(name, language);
+    const { value } = hljs.highlight(source, { language: name, ignoreIllegals: true });
+    const coloured = DOMPurify.sanitize(value, { RETURN_DOM_FRAGMENT: true, ALLOWED_TAGS: ["span"], ALLOWED_ATTR: ["class"] });
+    if (coloured.textContent === source) code.replaceChildren(coloured);
+  } catch (error) {
+    lazy.onMissing(error);
+  }
+}

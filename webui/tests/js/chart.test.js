@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { assignSlots, bucketName, stack, ticks } from "../../static/js/chart.js";
+
+const group = (model, values) => ({
+  key: { model },
+  totals: { requests: values.reduce((sum, value) => sum + (value ?? 0), 0) },
+  series: values.map((requests, at) => ({ start: `2026-11-0${at + 1}T00:00:00+00:00`, requests })),
+});
+const inOrder = (names) => names.map((_, index) => index + 1);
+
+test("the five largest are shown and Other is the remainder", () => {
+  const groups = ["a", "b", "c", "d", "e", "f", "g"].map((name, index) => group(name, [index + 1, 10, null]));
+  const drawn = stack({ groups }, "model", "requests", inOrder);
+  assert.deepEqual(drawn.layers.map((layer) => layer.label), ["g", "f", "e", "d", "c", "Other (2)"]);
+  assert.equal(drawn.of, 7);
+  assert.deepEqual(drawn.layers.at(-1).values, [3, 20, 0]);
+  assert.equal(drawn.layers.at(-1).total, 23);
+  assert.deepEqual(drawn.totals, [28, 70, 0]);
+});
+
+test("five or fewer have no Other, and none at all is nothing", () => {
+  assert.equal(stack({ groups: [group("a", [1])] }, "model", "requests", inOrder).layers.length, 1);
+  assert.deepEqual(stack({ groups: [] }, "model", "requests", inOrder), { starts: [], layers: [], totals: [], of: 0 });
+});
+
+test("an entity keeps its colour whatever its rank", () => {
+  const known = {};
+  assert.deepEqual(assignSlots(known, ["a", "b", "c"]), [1, 2, 3]);
+  assert.deepEqual(assignSlots(known, ["c", "a", "x"]), [3, 1, 2]);
+  assert.deepEqual(assignSlots(known, ["x", "b", "a"]), [3, 2, 1], "of two with one colour the older keeps it");
+  assert.deepEqual(assignSlots(known, ["e", "d", "c", "b", "a"]).toSorted(), [1, 2, 3, 4, 5]);
+});
+
+test("ticks are round and reach the largest value", () => {
+  assert.deepEqual(ticks(0), [0]);
+  assert.deepEqual(ticks(97), [0, 25, 50, 75, 100]);
+  assert.deepEqual(ticks(4), [0, 1, 2, 3, 4]);
+  for (const max of [1, 7, 33, 1234, 5e9, 17]) assert.ok(ticks(max).at(-1) >= max && ticks(max).length <= 6, String(max));
+});
+
+test("buckets are named in the zone in which the API wrote them", () => {
+  assert.equal(bucketName("2026-10-24T00:00:00+02:00", "day"), "24 Oct");
+  assert.equal(bucketName("2026-10-24T14:00:00+05:30", "hour"), "24 Oct 14:00");
+  assert.equal(bucketName("2026-10-01T00:00:00+02:00", "month"), "Oct 2026");
+});
