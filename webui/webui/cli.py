@@ -10,7 +10,7 @@ import uvicorn
 
 from webui import __version__
 from webui.server import build
-from webui.settings import Settings, SettingsError, load
+from webui.settings import Settings, SettingsError, is_everywhere, load
 
 BACKLOG = 2048
 GRACE_S = 5
@@ -88,7 +88,7 @@ def _serve(settings: Settings, listening: socket.socket) -> int:
 
 def _first_words(settings: Settings) -> str:
     scheme = "https" if settings.tls_cert else "http"
-    host = {"127.0.0.1": "localhost", "0.0.0.0": "localhost"}.get(settings.host, settings.host)
+    host = "localhost" if settings.listens_on_loopback or is_everywhere(settings.host) else settings.host
     shown = f"[{host}]" if ":" in host else host
     lines = [f"Console on {scheme}://{shown}:{settings.port}  (API service: {settings.api_url})"]
     if settings.key.current() is not None:

@@ -37,6 +37,7 @@ PAGES = {
     "/requests/{id}": Page("request.html", "request.js", "Request", "requests"),
 }
 KIT = Page("kit.html", "kit.js", "Component kit", "kit")
+NOT_FOUND = Page("not-found.html", "plain.js", "Not found", "none")
 LOGIN = Page("login.html", None, "Sign in", "login")
 
 

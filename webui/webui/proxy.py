@@ -62,6 +62,8 @@ class Proxy:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Relay one request; a client that leaves cancels the call to the API at once."""
         body = await self._body(scope, receive)
+        if body is None:
+            return
         left = asyncio.create_task(_left(receive))
         relay = asyncio.create_task(self._relay(scope, body, send))
         try:
@@ -73,7 +75,8 @@ class Proxy:
         if isinstance(outcome, Exception):
             raise outcome
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+    async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
+        """The whole body; `None` if the client left before its end."""
         most = self._settings.max_body_bytes
         too_large = Refusal(
             413,
@@ -86,7 +89,7 @@ class Proxy:
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise asyncio.CancelledError
+                return None
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > most:
@@ -112,9 +115,9 @@ class Proxy:
                     if not reply.content.at_eof():
                         reply.close()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            if began:
-                raise
-            await send_refusal(self._unreachable(error), send)
+            # An answer that has begun is left without its end: the connection is closed, and the browser sees a cut.
+            if not began:
+                await send_refusal(self._unreachable(error), send)
 
     def _request_headers(self, given: Headers) -> dict[str, str]:
         headers = {name: given[name] for name in SENT_ON if name in given}

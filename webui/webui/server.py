@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webui.errors import Refusal
 from webui.guard import Guard
-from webui.pages import KIT, PAGES, Page, Pages
+from webui.pages import KIT, NOT_FOUND, PAGES, Page, Pages
 from webui.proxy import Proxy, allowed
 from webui.session import Sessions
 from webui.settings import Settings
@@ -40,7 +40,11 @@ def build(settings: Settings) -> ASGIApp:
         Route("/static/{hash}/{path:path}", pages.static),
         Route("/favicon.ico", _no_content),
     ]
-    site = Starlette(routes=routes, lifespan=lifespan)
+
+    async def not_found(request: Request, _: Exception) -> Response:
+        return pages.show(NOT_FOUND, request, status=404)
+
+    site = Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: not_found})
     return Guard(Split(GZipMiddleware(site), proxy), settings, sessions)
 
 

@@ -2,14 +2,15 @@
 
 /** What went wrong, in the API's own terms; `status` 0: no answer at all. */
 export class ApiError extends Error {
-  /** @param {{ message: string, status: number, code: string, requestId?: string | null, retryAfter?: number | null, detail?: unknown }} fields */
-  constructor({ message, status, code, requestId = null, retryAfter = null, detail = null }) {
+  /** `admitted`: the API took the request on, so it has a record of it.
+   * @param {{ message: string, status: number, code: string, requestId?: string | null, retryAfter?: number | null, admitted?: boolean }} fields */
+  constructor({ message, status, code, requestId = null, retryAfter = null, admitted = false }) {
     super(message);
     this.status = status;
     this.code = code;
     this.requestId = requestId;
     this.retryAfter = retryAfter;
-    this.detail = detail;
+    this.admitted = admitted;
   }
 }
 
@@ -64,7 +65,7 @@ async function errorOf(reply) {
     message: error.message,
     requestId: reply.headers.get("x-request-id") ?? error.requestId,
     retryAfter: retryAfter(reply.headers.get("retry-after")),
-    detail: error.detail,
+    admitted: reply.headers.has("x-gateway-attempts"),
   });
 }
 
@@ -77,11 +78,10 @@ export function readError(text) {
         code: String(error.code ?? error.type ?? "error"),
         message: error.message,
         requestId: error.request_id ?? null,
-        detail: error,
       };
     }
   } catch {}
-  return { code: "error", message: text.slice(0, 300) || "The answer had no text.", requestId: null, detail: text || null };
+  return { code: "error", message: text.slice(0, 300) || "The answer had no text.", requestId: null };
 }
 
 /** Seconds to wait, from a number or a date; null if there is none. @param {string | null} value @param {number} [nowMs] */

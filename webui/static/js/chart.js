@@ -191,7 +191,8 @@ function Readout({ stack: { starts, layers, totals }, at, measure, bucket, x, wi
   return html`<div class="readout" style=${side} aria-hidden="true">
     <p><b>${bucketName(starts[at], bucket)}</b><span class="num">${measure.short(totals[at])}</span></p>
     ${rows.map(
-      (layer) => html`<p><span class="swatch s${layer.slot}"></span><span class="name">${layer.label}</span><span class="num">${measure.short(layer.values[at])}</span></p>`,
+      (layer) =>
+        html`<p><span class="swatch s${layer.slot}"></span><span class="name">${layer.label}</span><span class="num">${measure.short(layer.values[at])}</span></p>`,
     )}
   </div>`;
 }

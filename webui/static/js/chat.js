@@ -50,7 +50,10 @@ function newId() {
 
 /** @param {Turn[]} list */
 function titleOf(list) {
-  const line = (list[0]?.text ?? "").trim().split("\n")[0];
+  const line = (list[0]?.text ?? "")
+    .trim()
+    .split("\n")[0]
+    .replace(/^[#>*\s-]+/, "");
   return line.length > TITLE_LENGTH ? `${line.slice(0, TITLE_LENGTH)}…` : line || NEW;
 }
 
@@ -275,7 +278,8 @@ const streamProblem = (error) => ({
 function problemOf(error) {
   if (!(error instanceof ApiError)) return { status: 0, code: "cut", message: "" };
   if (["api_unreachable", "console_unreachable"].includes(error.code)) probe();
-  return { status: error.status, code: error.code, message: error.message, requestId: error.requestId, retryAfter: error.retryAfter };
+  const { status, code, message, requestId, retryAfter, admitted } = error;
+  return { status, code, message, requestId, retryAfter, admitted };
 }
 
 /** @param {string} id @param {string} text @param {Ending} ending */
@@ -287,9 +291,10 @@ async function finish(id, text, ending) {
   live.value = null;
   calling = null;
   const requestId = ending.problem?.requestId ?? ending.record?.request_id ?? answerOf(id)?.requestId ?? null;
+  const recorded = requestId && ending.problem?.admitted !== false;
   changeAnswer(id, { text: whole, state: ending.state, problem: ending.problem, record: ending.record, requestId, at: Date.now() });
   await save();
-  const record = requestId ? await recordOf(requestId) : ending.state === "stopped" ? await abandoned(id) : null;
+  const record = recorded ? await recordOf(requestId) : ending.state === "stopped" ? await abandoned(id) : null;
   if (record) changeAnswer(id, { record, requestId: record.request_id });
   const answer = answerOf(id);
   if (answer) announce(spoken(answer));
@@ -390,8 +395,8 @@ function watchScroll() {
     { passive: true },
   );
   new ResizeObserver(() => {
-    if (following && turns.value.length) scrollToEnd();
-    else away.value = scroll.scrollHeight - scroll.clientHeight - scroll.scrollTop > 40;
+    if (following && turns.value.length) jump();
+    else away.value = turns.value.length > 0 && scroll.scrollHeight - scroll.clientHeight - scroll.scrollTop > 40;
   }).observe(byId("log"));
 }
 

@@ -1,5 +1,5 @@
 // Where one writes: text, user, system prompt, parameters, estimate, send and stop.
-import { computed, effect, html, Icon, signal, useEffect, useLayoutEffect, useRef } from "./core.js";
+import { computed, effect, Fragment, html, Icon, signal, useEffect, useLayoutEffect, useRef } from "./core.js";
 import { compact, contextSize, cost } from "./format.js";
 import { chosen, model, place } from "./picker.js";
 import { canSend, connection } from "./shell.js";
@@ -185,7 +185,7 @@ export function Composer({ busy, onSend, onStop, onEditLast }) {
     }
   };
   const why = blocked.value;
-  return html`<form class="composer" onSubmit=${(/** @type {Event} */ event) => {
+  return html`<${Fragment}><form class="composer" onSubmit=${(/** @type {Event} */ event) => {
     event.preventDefault();
     send();
   }}>
@@ -205,6 +205,6 @@ export function Composer({ busy, onSend, onStop, onEditLast }) {
           : html`<button class="btn primary send" type="submit" aria-disabled=${why || !draft.value.trim() ? "true" : null} title=${why || null}>Send<${Icon} name="send" /></button>`
       }
     </div>
-    ${settingsOpen.value && html`<${Settings} />`}
-  </form>`;
+  </form>
+  ${settingsOpen.value && html`<${Settings} />`}<//>`;
 }

@@ -1,7 +1,7 @@
 // Every error in plain words: what happened, where, and what to do.
 
 /** @typedef {"retry" | "model" | "new" | "health"} Action
- * @typedef {{ status: number, code: string, message: string, requestId?: string | null, retryAfter?: number | null }} Problem
+ * @typedef {{ status: number, code: string, message: string, requestId?: string | null, retryAfter?: number | null, admitted?: boolean }} Problem
  * @typedef {{ title: string, advice: string, line?: string, actions: Action[] }} Explanation */
 
 /** By code of the API (api.md), or of this console. @type {Record<string, Explanation>} */

@@ -103,9 +103,10 @@ function Versions({ turn, onShow }) {
 function AnswerReceipt({ turn, answer, isLast, busy, acts }) {
   const [open, setOpen] = useState(false);
   const record = answer.record ?? { request_id: answer.requestId ?? "", cost_usd: undefined };
+  const hasPage = answer.record != null || answer.problem?.admitted !== false;
   const billId = `bill-${answer.id}`;
   return html`<div class="receipt" role="group" aria-label="Receipt for this answer">
-      <${ReceiptFigures} record=${record} />
+      <${ReceiptFigures} record=${record} link=${hasPage} />
       <span class="actions">
         <${Versions} turn=${turn} onShow=${(/** @type {number} */ shown) => acts.show(turn, shown)} />
         ${answer.record && html`<button class="btn ghost icon-only" type="button" aria-expanded=${open} aria-controls=${billId} aria-label="Itemised receipt" title="Itemised receipt" onClick=${() => setOpen(!open)}><${Icon} name="logo" /></button>`}

@@ -18,6 +18,12 @@ export function tokenWords(tokens) {
   return `${count(tokens.prompt)} in${cached}${written} → ${count(tokens.completion)} out${reasoning}`;
 }
 
+/** @param {{ id: string, link: boolean }} props */
+const RequestId = ({ id, link }) =>
+  link
+    ? html`<a class="id" data-testid="receipt-id" href=${`/requests/${id}`} title=${id}>${shortId(id)}</a>`
+    : html`<span class="id" data-testid="receipt-id" title=${id}>${shortId(id)}</span>`;
+
 /** The figures of one request. @param {{ record: RequestRecord, link?: boolean, children?: any }} props */
 export function ReceiptFigures({ record, link = true }) {
   const speed = tokensPerSecond(record.tokens?.completion, record.response_time, record.time_to_first_token);
@@ -31,7 +37,7 @@ export function ReceiptFigures({ record, link = true }) {
     ${tokens && html`<span class="tokens" data-testid="receipt-tokens">${tokens}</span>`}
     ${speed != null && html`<span data-testid="receipt-speed">${count(speed)} tok/s</span>`}
     ${record.cost_usd !== undefined && html`<span class="cost" data-testid="receipt-cost" title=${exactCost(record.cost_nano_usd)}>${approximate}${cost(record.cost_usd)}</span>`}
-    ${link && record.request_id && html`<a class="id" data-testid="receipt-id" href=${`/requests/${record.request_id}`} title=${record.request_id}>${shortId(record.request_id)}</a>`}
+    ${record.request_id && html`<${RequestId} id=${record.request_id} link=${link} />`}
   </span>`;
 }
 

@@ -31,17 +31,20 @@ export function SortedTable({ label, columns, rows, keyOf, first, foot }) {
   return html`<div class="table-scroll" role="region" tabindex="0" aria-label=${label}>
     <table class="data" aria-label=${label}>
       <thead><tr>${columns.map(
-        (column) => html`<th key=${column.id} scope="col" class=${column.numeric ? "num" : null} aria-sort=${column.id === order.id ? order.direction : "none"}>
+        (
+          column,
+        ) => html`<th key=${column.id} scope="col" class=${column.numeric ? "num" : null} aria-sort=${column.id === order.id ? order.direction : "none"}>
           <button class="sort" type="button" onClick=${() => setOrder(nextOrder(order, column))}>${column.name}<span class="arrow" aria-hidden="true">${arrow(column, order)}</span></button>
         </th>`,
       )}</tr></thead>
       <tbody>${sorted(rows, by, order.direction).map(
-        (row) => html`<tr key=${keyOf(row)}>${columns.map((column, index) => {
-          const inside = column.cell ? column.cell(row) : column.value(row);
-          return index === 0
-            ? html`<th scope="row" key=${column.id}>${inside}</th>`
-            : html`<td key=${column.id} class=${column.numeric ? "num" : null} data-column=${column.id} data-value=${column.value(row)}>${inside}</td>`;
-        })}</tr>`,
+        (row) =>
+          html`<tr key=${keyOf(row)}>${columns.map((column, index) => {
+            const inside = column.cell ? column.cell(row) : column.value(row);
+            return index === 0
+              ? html`<th scope="row" key=${column.id}>${inside}</th>`
+              : html`<td key=${column.id} class=${column.numeric ? "num" : null} data-column=${column.id} data-value=${column.value(row)}>${inside}</td>`;
+          })}</tr>`,
       )}</tbody>
       ${foot}
     </table>

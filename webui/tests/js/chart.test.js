@@ -12,7 +12,10 @@ const inOrder = (names) => names.map((_, index) => index + 1);
 test("the five largest are shown and Other is the remainder", () => {
   const groups = ["a", "b", "c", "d", "e", "f", "g"].map((name, index) => group(name, [index + 1, 10, null]));
   const drawn = stack({ groups }, "model", "requests", inOrder);
-  assert.deepEqual(drawn.layers.map((layer) => layer.label), ["g", "f", "e", "d", "c", "Other (2)"]);
+  assert.deepEqual(
+    drawn.layers.map((layer) => layer.label),
+    ["g", "f", "e", "d", "c", "Other (2)"],
+  );
   assert.equal(drawn.of, 7);
   assert.deepEqual(drawn.layers.at(-1).values, [3, 20, 0]);
   assert.equal(drawn.layers.at(-1).total, 23);

@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nextOrder, sorted } from "../../static/js/table.js";
 
-const rows = [{ name: "b10", cost: 2 }, { name: "a", cost: null }, { name: "b9", cost: 0 }];
+const rows = [
+  { name: "b10", cost: 2 },
+  { name: "a", cost: null },
+  { name: "b9", cost: 0 },
+];
 const byCost = { id: "cost", name: "Cost", numeric: true, value: (row) => row.cost };
 const byName = { id: "name", name: "Name", value: (row) => row.name };
 const names = (list) => list.map((row) => row.name);

@@ -1,0 +1,196 @@
+// Range, zone and filters: the row at the head of the usage and request pages, and the state behind it.
+import { getJson } from "./api.js";
+import { label } from "./chart.js";
+import { computed, html, Icon, signal, useEffect, useId, useRef, useState } from "./core.js";
+import { compact } from "./format.js";
+import { bucketOf, customProblem, dayOf, dayText, PRESETS, plusDays, rangeName, spanOf } from "./ranges.js";
+import { DIMENSIONS, dimensionName, filterPairs, localZone, readView, withFilter, withoutFilter, writeView } from "./urlstate.js";
+
+export const view = signal(readView(location.search));
+export const nowMs = signal(Date.now());
+export const span = computed(() => spanOf(view.value, view.value.zone, nowMs.value));
+
+/** @param {Partial<import("./urlstate.js").View>} changes one step that Back undoes */
+export function show(changes) {
+  const next = { ...view.value, ...changes };
+  if (writeView(next) === writeView(view.value)) return;
+  nowMs.value = Date.now();
+  view.value = next;
+  history.pushState(null, "", `${location.pathname}?${writeView(next)}`);
+}
+
+/** Follow Back and Forward, and write the whole view into the address. */
+export function startView() {
+  history.replaceState(null, "", `${location.pathname}?${writeView(view.value)}`);
+  addEventListener("popstate", () => {
+    nowMs.value = Date.now();
+    view.value = readView(location.search);
+  });
+}
+
+/** Ask for everything again, up to now. */
+export function refresh() {
+  nowMs.value = Date.now();
+}
+
+/** @param {string} dimension @param {string} value */
+export const addFilter = (dimension, value) => show({ filters: withFilter(view.value.filters, dimension, value) });
+
+/** @param {number} ms */
+const iso = (ms) => new Date(ms).toISOString().replace(".000Z", "Z");
+
+/** The query of a reading route for a span and the view's filters. @param {import("./ranges.js").Span | null} range
+ * @param {Record<string, string>} [more] @param {import("./urlstate.js").Filters} [filters] */
+export function queryOf(range, more = {}, filters = view.value.filters) {
+  const params = new URLSearchParams(range ? { from: iso(range.fromMs), to: iso(range.toMs) } : {});
+  for (const [name, value] of Object.entries(more)) params.set(name, value);
+  for (const [name, value] of filterPairs(filters)) params.append(name, value);
+  return params;
+}
+
+/** `/api/usage` over a span. @param {import("./ranges.js").Span} range @param {Record<string, string>} [more] @param {import("./urlstate.js").Filters} [filters] */
+export const usagePath = (range, more = {}, filters = view.value.filters) =>
+  `/api/usage?${queryOf(range, { tz: view.value.zone, bucket: bucketOf(range), ...more }, filters)}`;
+
+// ------------------------------------------------------------------- popovers
+
+/** A button that opens a panel below it. @param {{ words: any, name: string, className?: string, children: (close: () => void) => any }} props */
+export function PanelButton({ words, name, className = "", children }) {
+  const id = useId();
+  const button = useRef(/** @type {HTMLElement | null} */ (null));
+  const panel = useRef(/** @type {HTMLElement | null} */ (null));
+  const [isOpen, setOpen] = useState(false);
+  const close = () => {
+    panel.current?.hidePopover();
+    button.current?.focus();
+  };
+  /** @param {any} event */
+  const onToggle = (event) => {
+    const opens = event.newState === "open";
+    setOpen(opens);
+    if (opens) requestAnimationFrame(() => place(button.current, panel.current));
+  };
+  return html`<button class=${`btn ${className}`} type="button" ref=${button} popovertarget=${id} aria-expanded=${String(isOpen)} aria-haspopup="dialog">${words}<${Icon} name="down" /></button>
+    <div class="popover" popover="auto" id=${id} ref=${panel} role="dialog" aria-label=${name} onToggle=${onToggle}>${isOpen && children(close)}</div>`;
+}
+
+/** @param {HTMLElement | null} button @param {HTMLElement | null} panel */
+function place(button, panel) {
+  if (!button || !panel) return;
+  const box = button.getBoundingClientRect();
+  const size = panel.getBoundingClientRect();
+  panel.style.left = `${Math.max(8, Math.min(box.left, innerWidth - size.width - 8))}px`;
+  panel.style.top = `${Math.max(8, Math.min(box.bottom + 6, innerHeight - size.height - 8))}px`;
+  /** @type {HTMLElement | null} */ (panel.querySelector("[autofocus], [aria-pressed=true], button, input, select"))?.focus();
+}
+
+// ---------------------------------------------------------------------- range
+
+/** @param {{ close: () => void }} props */
+function RangePanel({ close }) {
+  const { range, from, to, zone } = view.value;
+  const ids = [useId(), useId(), useId(), useId()];
+  const today = dayOf(Date.now(), zone);
+  const [days, setDays] = useState({ from: from || dayText(plusDays(today, -6)), to: to || dayText(today) });
+  const [problem, setProblem] = useState("");
+  /** @param {Event} event */
+  const apply = (event) => {
+    event.preventDefault();
+    const found = customProblem(days.from, days.to);
+    setProblem(found);
+    if (found) return;
+    show({ range: "custom", ...days });
+    close();
+  };
+  /** @param {"from" | "to"} name @param {any} event */
+  const change = (name, event) => setDays({ ...days, [name]: event.currentTarget.value });
+  return html`<div class="panel range-panel">
+    <div class="presets" role="group" aria-label="Ranges">${PRESETS.map(
+      ([name, words]) =>
+        html`<button class="btn ghost" type="button" aria-pressed=${String(range === name)} onClick=${() => {
+          show({ range: name, from: "", to: "" });
+          close();
+        }}>${words}</button>`,
+    )}</div>
+    <form class="stack" noValidate onSubmit=${apply}>
+      <div class="pair">
+        <div class="stack"><label for=${ids[0]}>First day</label><input class="field" type="date" id=${ids[0]} value=${days.from} onInput=${(/** @type {Event} */ event) => change("from", event)} /></div>
+        <div class="stack"><label for=${ids[1]}>Last day</label><input class="field" type="date" id=${ids[1]} value=${days.to} aria-invalid=${problem ? "true" : null} aria-describedby=${problem ? ids[2] : null} onInput=${(/** @type {Event} */ event) => change("to", event)} /></div>
+      </div>
+      ${problem && html`<p class="field-error" id=${ids[2]} role="alert">${problem}</p>`}
+      <button class="btn" type="submit">Show these days</button>
+    </form>
+    <div class="stack"><label for=${ids[3]}>Time zone</label><select class="field" id=${ids[3]} value=${zone} onChange=${(/** @type {any} */ event) => show({ zone: event.currentTarget.value })}>
+      ${zones(zone).map((name) => html`<option key=${name} value=${name} selected=${name === zone}>${name}</option>`)}
+    </select></div>
+  </div>`;
+}
+
+/** @param {string} chosen */
+const zones = (chosen) => [...new Set([chosen, localZone(), "UTC", ...Intl.supportedValuesOf("timeZone")])];
+
+// -------------------------------------------------------------------- filters
+
+/** @param {{ close: () => void }} props */
+function FilterPanel({ close }) {
+  const [dimension, setDimension] = useState(DIMENSIONS[0][0]);
+  const [typed, setTyped] = useState("");
+  const [found, setFound] = useState(/** @type {{ name: string, requests: number }[] | null} */ (null));
+  const ids = [useId(), useId()];
+  useEffect(() => {
+    const stop = new AbortController();
+    setFound(null);
+    if (dimension === "status") return setFound(["success", "error"].map((name) => ({ name, requests: -1 })));
+    getJson(usagePath(span.value, { group_by: dimension, bucket: "month" }, {}), { signal: stop.signal }).then(
+      ({ groups }) => setFound(groups.map((/** @type {any} */ group) => ({ name: group.key[dimension], requests: group.totals.requests }))),
+      () => stop.signal.aborted || setFound([]),
+    );
+    return () => stop.abort();
+  }, [dimension]);
+  const wanted = typed.trim().toLowerCase();
+  const matching = (found ?? []).filter(({ name }) => name.toLowerCase().includes(wanted)).slice(0, 12);
+  /** @param {string} value */
+  const choose = (value) => {
+    addFilter(dimension, value);
+    close();
+  };
+  return html`<div class="panel filter-panel">
+    <div class="stack"><label for=${ids[0]}>Filter by</label><select class="field" id=${ids[0]} onChange=${(/** @type {any} */ event) => setDimension(event.currentTarget.value)}>
+      ${DIMENSIONS.map(([name, words]) => html`<option value=${name}>${words}</option>`)}
+    </select></div>
+    <form class="stack" onSubmit=${(/** @type {Event} */ event) => {
+      event.preventDefault();
+      if (matching.length || typed.trim()) choose(matching[0]?.name ?? typed.trim());
+    }}><label for=${ids[1]}>Find a value</label><input class="field" id=${ids[1]} autocomplete="off" value=${typed} onInput=${(/** @type {any} */ event) => setTyped(event.currentTarget.value)} /></form>
+    <ul class="choices" aria-label="Values" aria-busy=${String(found === null)}>${matching.map(
+      ({ name, requests }) =>
+        html`<li key=${name}><button class="btn ghost" type="button" onClick=${() => choose(name)}><span>${label(name)}</span>${requests >= 0 && html`<span class="num quiet">${compact(requests)} req</span>`}</button></li>`,
+    )}</ul>
+    ${found && !matching.length && html`<p class="hint">None in this range. Enter takes what you typed.</p>`}
+  </div>`;
+}
+
+function Chips() {
+  const pairs = filterPairs(view.value.filters);
+  return html`${pairs.map(
+    ([
+      dimension,
+      value,
+    ]) => html`<button class="chip is-set" type="button" key=${`${dimension}=${value}`} aria-label=${`Remove the filter ${dimensionName(dimension)}: ${label(value)}`}
+      onClick=${() => show({ filters: withoutFilter(view.value.filters, dimension, value) })}><span class="quiet">${dimensionName(dimension)}</span> <span class="chip-value">${label(value)}</span><${Icon} name="close" /></button>`,
+  )}
+  ${pairs.length > 1 && html`<button class="btn ghost" type="button" onClick=${() => show({ filters: {} })}>Clear all</button>`}`;
+}
+
+/** The row of controls; what a page adds comes as children, at its end. @param {{ children?: any }} props */
+export function Controls({ children }) {
+  const { zone } = view.value;
+  return html`<div class="controls" role="group" aria-label="Range and filters">
+    <${PanelButton} name="Range and time zone" words=${html`<span data-testid="range">${rangeName(view.value)} <span class="quiet">· ${zone}</span></span>`}>
+      ${(/** @type {() => void} */ close) => html`<${RangePanel} close=${close} />`}
+    <//>
+    <${Chips} />
+    <${PanelButton} name="Add a filter" className="ghost" words="Add filter">${(/** @type {() => void} */ close) => html`<${FilterPanel} close=${close} />`}<//>
+    ${children && html`<div class="controls-end">${children}</div>`}
+  </div>`;
+}

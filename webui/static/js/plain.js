@@ -1,0 +1,4 @@
+// A page without a script of its own.
+import { startShell } from "./shell.js";
+
+startShell();
