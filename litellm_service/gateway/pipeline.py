@@ -78,9 +78,9 @@ class Exchange:
         if self._reply is None:
             return
         if self.reader is not None and self.reader.finished:
-            asyncio.get_running_loop().call_later(AFTER_LEAVING_S, self._reply.abort, ClientLeft())
+            asyncio.get_running_loop().call_later(AFTER_LEAVING_S, self.abort, ClientLeft())
         else:
-            self._reply.abort(ClientLeft())
+            self.abort(ClientLeft())
 
     def attach(self, reply: Reply) -> None:
         """Remember whom to hang up on; raises `ClientLeft` if that is due already."""
@@ -88,15 +88,20 @@ class Exchange:
         self._reply = reply
         self.dispatched_at = monotonic()
 
+    def detach(self) -> None:
+        """The reply was read to its end: its connection may serve somebody else now, and is not ours to end."""
+        self._reply = None
+
     def check_client(self) -> None:
         """Raises `ClientLeft` if the client has hung up."""
         if self._left:
             raise ClientLeft
 
     def abort(self, reason: Exception) -> None:
-        """End the upstream call, whatever state it is in."""
-        if self._reply is not None:
-            self._reply.abort(reason)
+        """End the upstream call, whatever state it is in; once."""
+        reply, self._reply = self._reply, None
+        if reply is not None:
+            reply.abort(reason)
 
     def output_estimate(self) -> int:
         """Tokens of the answer so far: by its words, and at least one for each piece that came."""
@@ -210,6 +215,7 @@ class Pipeline:
                 exchange.check_client()
                 self._note_progress(exchange)
                 failpoint("mid_stream")
+        exchange.detach()
         exchange.answered_at = monotonic()
         failpoint("usage_seen")
         return closing
