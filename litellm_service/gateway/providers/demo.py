@@ -1,7 +1,13 @@
-"""The demo models: an upstream in this process that speaks the OpenAI wire."""
+"""The demo models: an upstream in this process that speaks the OpenAI wire.
+
+A token is a word. `n`, `max_tokens` and `max_completion_tokens` are honoured, so that what is billed stays within what
+a hold foresaw.
+"""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Annotated
 
 import msgspec
 
@@ -11,6 +17,10 @@ from gateway.providers.reply import Headers, Reply
 NOTICE = "This is a demo model of the gateway, no real AI. "
 STORY_S = 2.0
 SLOW_S = 5.0
+MAX_OUTPUT_TOKENS = 8_192
+MAX_CHOICES = 128
+MAX_EVENTS = 512
+_WORD = re.compile(r"\S+\s*")
 _STORY = (
     "Once upon a time a small gateway stood between many applications and many models. Every request that passed was "
     "written into a ledger before it left, and every answer was settled before its last word went out. One night the power "
@@ -31,10 +41,16 @@ class _StreamOptions(msgspec.Struct):
     include_usage: bool = False
 
 
+_Limit = Annotated[int, msgspec.Meta(ge=1)]
+
+
 class _Body(msgspec.Struct):
-    messages: list[_Message]
+    messages: Annotated[list[_Message], msgspec.Meta(min_length=1)]
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
+    n: Annotated[int, msgspec.Meta(ge=1, le=MAX_CHOICES)] | None = None
+    max_tokens: _Limit | None = None
+    max_completion_tokens: _Limit | None = None
 
 
 class _Script(msgspec.Struct):
@@ -43,6 +59,17 @@ class _Script(msgspec.Struct):
     text: str
     lasts_s: float = 0.0
     after_s: float = 0.0
+
+
+class _Answer(msgspec.Struct):
+    """A script cut to the limit that was asked for: `words` with the space behind each, `choices` times over."""
+
+    model: str
+    script: _Script
+    words: list[str]
+    choices: int
+    finish_reason: str
+    usage: dict[str, int]
 
 
 def _echo(said: str) -> _Script:
@@ -65,87 +92,103 @@ class DemoReply:
         self.headers: Headers = [(b"content-type", content_type)]
         self._body = body
         self._reason: Exception | None = None
-        self._waiting: asyncio.Future[bytes] | None = None
+        self._reading: asyncio.Future[bytes] | None = None
 
     async def read(self) -> bytes:
         """See `Reply.read`."""
-        if self._reason is not None:
-            raise self._reason
-        self._waiting = asyncio.ensure_future(_next(self._body))
+        self._raise_if_aborted()
+        self._reading = asyncio.ensure_future(_next(self._body))
         try:
-            return await self._waiting
+            return await self._reading
         except asyncio.CancelledError:
-            if self._reason is None:
-                raise
-            raise self._reason from None
+            reader = asyncio.current_task()
+            if reader is None or not reader.cancelling():
+                self._raise_if_aborted()
+            raise
         finally:
-            self._waiting = None
+            self._reading = None
 
     def abort(self, reason: Exception) -> None:
         """See `Reply.abort`."""
         self._reason = reason
-        if self._waiting is not None:
-            self._waiting.cancel()
+        if self._reading is not None:
+            self._reading.cancel()
+
+    def _raise_if_aborted(self) -> None:
+        if self._reason is not None:
+            raise self._reason
 
 
 async def reply(model: str, body: bytes) -> Reply:
-    """Answer as the model of that name would; tokens are words."""
+    """Answer as the model of that name would; what cannot be answered is an error in the wire's own form."""
     if model == "error":
-        return _error(503, "The demo provider is down, as demo/error always is.", "server_error")
+        return _error(503, "The demo provider is down, as demo/error always is.", "server_error", "service_unavailable")
     if model not in MODELS:
         names = ", ".join(f"demo/{name}" for name in (*MODELS, "error"))
-        return _error(404, f"There is no demo model {model!r}; there are {names}.", "model_not_found")
+        message = f"There is no demo model {model!r}; there are {names}."
+        return _error(404, message, "invalid_request_error", "model_not_found")
     try:
         asked = msgspec.json.decode(body, type=_Body)
-    except msgspec.DecodeError as error:
-        return _error(400, f"The demo model cannot read this: {error}", "invalid_request_error")
-    script = MODELS[model](_last_words(asked.messages))
-    usage = _usage(asked.messages, script.text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return _error(400, f"The demo model cannot read this: {error}", "invalid_request_error", "invalid_request")
+    answer = _answer(model, asked)
     if not asked.stream:
-        return DemoReply(200, b"application/json", _whole(model, script, usage))
+        return DemoReply(200, b"application/json", _whole(answer))
     wants_usage = asked.stream_options is not None and asked.stream_options.include_usage
-    return DemoReply(200, b"text/event-stream", _events(model, script, usage if wants_usage else None))
+    return DemoReply(200, b"text/event-stream", _events(answer, with_usage=wants_usage))
 
 
-async def _whole(model: str, script: _Script, usage: dict[str, int]) -> AsyncIterator[bytes]:
-    await asyncio.sleep(script.after_s + script.lasts_s)
-    choice = {
-        "index": 0,
-        "message": {"role": "assistant", "content": script.text},
-        "logprobs": None,
-        "finish_reason": "stop",
-    }
-    yield msgspec.json.encode({**_frame(model, "chat.completion"), "choices": [choice], "usage": usage})
+def _answer(model: str, asked: _Body) -> _Answer:
+    script = MODELS[model](_last_words(asked.messages))
+    limit = min(asked.max_completion_tokens or asked.max_tokens or MAX_OUTPUT_TOKENS, MAX_OUTPUT_TOKENS)
+    words, choices = _WORD.findall(script.text), asked.n or 1
+    prompt = sum(len(_words(message).split()) for message in asked.messages)
+    completion = min(len(words), limit) * choices
+    return _Answer(
+        model=model,
+        script=script,
+        words=words[:limit],
+        choices=choices,
+        finish_reason="stop" if len(words) <= limit else "length",
+        usage={"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion},
+    )
 
 
-async def _events(model: str, script: _Script, usage: dict[str, int] | None) -> AsyncIterator[bytes]:
-    frame = _frame(model, "chat.completion.chunk")
+async def _whole(answer: _Answer) -> AsyncIterator[bytes]:
+    await asyncio.sleep(answer.script.after_s + answer.script.lasts_s)
+    message = {"role": "assistant", "content": "".join(answer.words)}
+    choices = [
+        {"index": index, "message": message, "logprobs": None, "finish_reason": answer.finish_reason}
+        for index in range(answer.choices)
+    ]
+    frame = _frame(answer.model, "chat.completion")
+    yield msgspec.json.encode({**frame, "choices": choices, "usage": answer.usage})
+
+
+async def _events(answer: _Answer, *, with_usage: bool) -> AsyncIterator[bytes]:
+    frame = _frame(answer.model, "chat.completion.chunk")
+    script, words, choices = answer.script, answer.words, range(answer.choices)
     await asyncio.sleep(script.after_s)
-    yield _event(frame, {"role": "assistant", "content": ""}, None)
-    words = script.text.split(" ")
-    for index, word in enumerate(words):
-        await asyncio.sleep(script.lasts_s / len(words))
-        yield _event(frame, {"content": word if index == 0 else " " + word}, None)
-    last = _event(frame, {}, "stop")
-    if usage is not None:
-        last += b"data: " + msgspec.json.encode({**frame, "choices": [], "usage": usage}) + b"\n\n"
+    yield b"".join(_event(frame, index, {"role": "assistant", "content": ""}) for index in choices)
+    at_once = -(-len(words) // MAX_EVENTS)
+    for start in range(0, len(words), at_once):
+        await asyncio.sleep(script.lasts_s * at_once / len(words))
+        delta = {"content": "".join(words[start : start + at_once])}
+        yield b"".join(_event(frame, index, delta) for index in choices)
+    last = b"".join(_event(frame, index, {}, answer.finish_reason) for index in choices)
+    if with_usage:
+        last += b"data: " + msgspec.json.encode({**frame, "choices": [], "usage": answer.usage}) + b"\n\n"
     yield last + b"data: [DONE]\n\n"
 
 
-def _event(frame: dict[str, object], delta: dict[str, str], finish_reason: str | None) -> bytes:
-    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+def _event(frame: dict[str, object], index: int, delta: dict[str, str], finish_reason: str | None = None) -> bytes:
+    choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
     return b"data: " + msgspec.json.encode({**frame, "choices": [choice]}) + b"\n\n"
 
 
 def _frame(model: str, kind: str) -> dict[str, object]:
     at_ms = now_ms()
     return {"id": f"chatcmpl-{new_request_id(at_ms).hex()}", "object": kind, "created": at_ms // 1000, "model": model}
-
-
-def _usage(messages: list[_Message], answer: str) -> dict[str, int]:
-    prompt = sum(len(_words(message).split()) for message in messages)
-    completion = len(answer.split())
-    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
 def _last_words(messages: list[_Message]) -> str:
@@ -159,8 +202,8 @@ def _words(message: _Message) -> str:
     return content or ""
 
 
-def _error(status: int, message: str, kind: str) -> Reply:
-    body = msgspec.json.encode({"error": {"message": message, "type": kind, "code": kind, "param": None}})
+def _error(status: int, message: str, kind: str, code: str) -> Reply:
+    body = msgspec.json.encode({"error": {"message": message, "type": kind, "code": code, "param": None}})
     return DemoReply(status, b"application/json", _once(body))
 
 

@@ -65,5 +65,53 @@ async def test_errors_come_in_the_wires_form(model, status):
     assert json.loads(await reply.read())["error"]["message"]
 
 
-async def test_a_body_it_cannot_read_is_a_400():
-    assert (await demo.reply("echo", b"[]")).status == 400
+@pytest.mark.parametrize("raw", [b"[]", b"", b"\xff", b'{"messages": []}', body(n=0), body(max_tokens=-1), b"[" * 5000])
+async def test_a_body_it_cannot_read_is_a_400(raw):
+    reply = await demo.reply("echo", raw)
+    assert reply.status == 400
+    assert json.loads(await reply.read())["error"]["type"] == "invalid_request_error"
+
+
+async def test_parts_of_content_are_read_for_their_text():
+    parts = [{"type": "text", "text": "see this"}, {"type": "image_url", "image_url": {"url": "data:,"}}]
+    request = json.dumps({"messages": [{"role": "user", "content": parts}]}).encode()
+    assert (await whole("echo", request))["choices"][0]["message"]["content"].endswith("You said: see this")
+
+
+async def test_several_choices_are_given_and_counted():
+    answer = await whole("echo", body(n=3))
+    assert [choice["index"] for choice in answer["choices"]] == [0, 1, 2]
+    words = len(answer["choices"][0]["message"]["content"].split())
+    assert answer["usage"]["completion_tokens"] == 3 * words
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("limit", ["max_tokens", "max_completion_tokens"])
+async def test_no_more_is_billed_than_the_limit_allows(stream, limit):
+    request = body(stream=stream, stream_options={"include_usage": True}, **{limit: 4})
+    reader = AnswerReader(await demo.reply("priced", request), stream=stream)
+    while await reader.next() is not None:
+        pass
+    assert reader.finish_reason == "length"
+    assert len(reader.full_text.split()) == 4
+    assert json.loads(reader.usage_reports[-1])["completion_tokens"] == 4
+
+
+async def test_an_endless_prompt_is_echoed_only_so_far():
+    request = json.dumps({"messages": [{"role": "user", "content": "word " * 50_000}], "stream": True}).encode()
+    reader = AnswerReader(await demo.reply("echo", request), stream=True)
+    pieces = 0
+    while await reader.next() is not None:
+        pieces += 1
+    assert reader.finish_reason == "length"
+    assert pieces <= demo.MAX_EVENTS + 5
+
+
+async def test_a_cancelled_reader_stays_cancelled_though_the_reply_was_aborted():
+    reply = await demo.reply("slow", body())
+    reading = asyncio.ensure_future(reply.read())
+    await asyncio.sleep(0)
+    reply.abort(ConnectionError("gone"))
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
