@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
 from starlette.datastructures import QueryParams
 
 from gateway.domain.errors import InvalidRequest
 from gateway.domain.money import NANO_PER_USD
 from gateway.domain.time import id_bytes, now_ms
 from gateway.reports.zones import Bucket, Range, outward
-from gateway.store.sqlite.reading import Filters
+from gateway.store.questions import Filters
 
 T = TypeVar("T")
 
@@ -40,7 +41,8 @@ def filters(given: QueryParams, **fixed: str) -> Filters:
     statuses = tuple(number(given, "http_status", int, text) for text in values.pop("http_status", ()))
     for status in values.get("status", ()):
         one_of("status", status, ("success", "error"))
-    return Filters(**{**values, **{name: (value,) for name, value in fixed.items()}}, http_status=statuses)
+    values.update({name: (value,) for name, value in fixed.items()})
+    return msgspec.convert({**values, "http_status": statuses}, Filters)
 
 
 def span(given: QueryParams, *, default_days: int | None) -> Range:

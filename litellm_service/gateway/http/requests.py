@@ -8,7 +8,7 @@ from gateway.domain.errors import InvalidRequest, NotFound
 from gateway.domain.time import id_bytes
 from gateway.http import parameters as p
 from gateway.reports.requests import detail, page
-from gateway.store.sqlite.request_reading import RequestQuery
+from gateway.store.questions import RequestQuery
 
 MAX_LIMIT = 200
 _RANGES = ("min_cost_usd", "max_cost_usd", "min_response_time", "max_response_time")

@@ -8,14 +8,15 @@ from starlette.responses import Response
 
 from gateway.http import parameters as p
 from gateway.reports.requests import page
-from gateway.reports.usage import Totals, UsageQuery, total, totals_by
+from gateway.reports.usage import Totals, UsageQuery, overview
 from gateway.reports.usage import usage as usage_report
-from gateway.store.sqlite.reading import Filters, Reader
-from gateway.store.sqlite.request_reading import RequestQuery
+from gateway.store.questions import Filters, RequestQuery
+from gateway.store.sqlite.reading import Reader
 
 DEFAULT_DAYS = 30
 RECENT = 20
 _RANGE = ("from", "to", "tz")
+_BY_MODEL = ("model", "provider")
 _INTERNALS = ("key_id", "operation", "upstream_model", "outcome", "overhead", "attempts", "cost_nano_usd")
 
 
@@ -40,13 +41,10 @@ async def stats(request: Request) -> Response:
     p.refuse_unknown(given, (*_RANGE, *p.FILTERS))
     reader: Reader = request.app.state.reader
     query = UsageQuery(span=p.span(given, default_days=None), zone=p.zone(given), filters=p.filters(given))
-    models, applications = (
-        await totals_by(reader, query, ["model", "provider"]),
-        await totals_by(reader, query, ["application_id"]),
-    )
-    users, providers = await totals_by(reader, query, ["user_id"]), await totals_by(reader, query, ["provider"])
+    groupings = (_BY_MODEL, ("application_id",), ("user_id",), ("provider",))
+    total, (models, applications, users, providers) = await overview(reader, query, groupings)
     summary = {
-        **_seed_totals(await total(reader, query)),
+        **_seed_totals(total),
         "users": len(users),
         "apps_used": len(applications),
         "models_used": len(models),
@@ -69,11 +67,8 @@ async def user_usage(request: Request) -> Response:
     reader: Reader = request.app.state.reader
     filters = p.filters(given, user_id=user_id)
     query = UsageQuery(span=p.span(given, default_days=None), zone=p.zone(given), filters=filters)
-    applications, models = (
-        await totals_by(reader, query, ["application_id"]),
-        await totals_by(reader, query, ["model", "provider"]),
-    )
-    summary = {**_seed_totals(await total(reader, query)), "apps_used": len(applications), "models_used": len(models)}
+    total, (applications, models) = await overview(reader, query, (("application_id",), _BY_MODEL))
+    summary = {**_seed_totals(total), "apps_used": len(applications), "models_used": len(models)}
     return _json(
         {
             "user_id": user_id,

@@ -9,22 +9,22 @@ from gateway.domain.money import PICO_PER_MILLION_USD, usd
 from gateway.domain.price import Price, Rates, receipt_lines
 from gateway.domain.time import iso_z
 from gateway.domain.usage import Usage
+from gateway.store.questions import FullRequest, RequestQuery
 from gateway.store.sqlite.reading import Reader
-from gateway.store.sqlite.request_reading import FullRequest, RequestQuery, full_request, list_requests
 
 
 async def page(reader: Reader, query: RequestQuery) -> dict[str, Any]:
     """`{"requests": [R…], "next_cursor"}`, newest first; the cursor is `None` on the last page."""
     wanted = msgspec.structs.replace(query, limit=query.limit + 1)
-    rows = await list_requests(reader, wanted)
+    rows = await reader.requests(wanted)
     shown = rows[: query.limit]
     more = len(rows) > query.limit
     return {"requests": [_listed(row) for row in shown], "next_cursor": shown[-1]["id"] if more else None}
 
 
-async def detail(reader: Reader, request_id: str, *, user_id: str | None = None) -> dict[str, Any] | None:
-    """R and its content, price, receipt, hold, attempts and route; `None` if there is no such request (for this user)."""
-    found = await full_request(reader, request_id, user_id=user_id)
+async def detail(reader: Reader, request_id: str, *, scope: str | None = None) -> dict[str, Any] | None:
+    """R and its content, price, receipt, hold, attempts and route; `None` if there is no such request (of the user `scope`)."""
+    found = await reader.request(request_id, scope=scope)
     return None if found is None else _detailed(found)
 
 

@@ -34,7 +34,6 @@ MODELS = (
 )
 UNPRICED = "ollama/home-made"
 STATUSES = ((200, 955), (499, 15), (429, 12), (502, 12), (400, 6))
-SHARE_ABOVE_WATERMARK = 0.02
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +46,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     users: int = 30
     keys: int = 6
     at_midnights: float = 0.05
+    above_watermark: int = 100
     content: str = "What is a ledger?"
     seed: int = 1
 
@@ -61,7 +61,7 @@ def fill(path: Path, shape: Shape) -> None:
         rows = _Rows(shape, _intern(connection, shape), _price(connection))
         connection.executemany(INSERT_LEDGER, rows)
         connection.execute(_REQUESTS, {"content": shape.content})
-        watermark = int(connection.execute("SELECT max(id) FROM ledger").fetchone()[0] * (1 - SHARE_ABOVE_WATERMARK))
+        watermark = connection.execute("SELECT max(id) FROM ledger").fetchone()[0] - shape.above_watermark
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('rollup_watermark', ?)", (watermark,))
         connection.execute(_ROLLUPS, (watermark,))
         for statement in _HOURS:

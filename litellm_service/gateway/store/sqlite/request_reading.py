@@ -1,133 +1,108 @@
 """The request list and one request in full."""
 
+import heapq
 import sqlite3
 from typing import Any
 
-import msgspec
-
-from gateway.domain.time import id_bytes, now_ms
-from gateway.store.sqlite.dimensions import Dimension
-from gateway.store.sqlite.reading import Filters, Reader, names_of, ref_of
+from gateway.domain.time import id_bytes, id_floor, id_ms
+from gateway.store.questions import Filters, FullRequest, RequestQuery
+from gateway.store.sqlite.matching import marks, names_of, refs_of
 
 LIST_COLUMNS = (
     "id, admitted_at_ms, application_id, user_id, key_id, operation, model, provider, upstream_model, status, outcome, "
     "http_status, stream, prompt_tokens, cached_tokens, cache_write_tokens, completion_tokens, reasoning_tokens, total_tokens, "
     "cost_nano_usd, cost_source, response_time, time_to_first_token, overhead, attempts, error_message"
 )
-_LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
-# Columns of `requests` that hold the name itself, and those that have an index by time.
-_TEXT_FILTERS = ("application_id", "user_id", "key_id", "model", "provider", "status")
-_INDEXED = {
-    "application_id": ("application_ref", Dimension.APPLICATION),
-    "user_id": ("user_ref", Dimension.USER),
-    "model": ("model_ref", Dimension.MODEL),
+LATEST_MS = 2**47
+# The index that finds the rows, newest first, so that a page costs as much as its rows: of one name, of failures, of ids.
+_BY_NAME = {
+    "user_id": "requests INDEXED BY requests_by_user WHERE user_ref = ?",
+    "application_id": "requests INDEXED BY requests_by_application WHERE application_ref = ?",
+    "model": "requests INDEXED BY requests_by_model WHERE model_ref = ?",
 }
+_FAILED = "requests INDEXED BY requests_failed WHERE status = 'error'"
+_NEWEST_BY_TIME = "admitted_at_ms >= ? AND admitted_at_ms < ? {} ORDER BY admitted_at_ms DESC, id DESC LIMIT ?"
+
+Clauses = list[tuple[str, tuple[object, ...]]]
 
 
-class RequestQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which requests: newest first, before the id `cursor`; costs in nano-USD, times in seconds, `None` narrows nothing."""
-
-    filters: Filters = Filters()
-    from_ms: int | None = None
-    to_ms: int | None = None
-    min_cost_nano_usd: int | None = None
-    max_cost_nano_usd: int | None = None
-    min_response_time: float | None = None
-    max_response_time: float | None = None
-    id_prefix: str = ""
-    cursor: str | None = None
-    limit: int = 50
-
-
-class FullRequest(msgspec.Struct, frozen=True):
-    """A row of `requests` and its ledger rows, by column; `prices`: stored terms by id."""
-
-    row: dict[str, Any]
-    attempts: list[dict[str, Any]]
-    prices: dict[int, str]
-
-
-async def list_requests(reader: Reader, query: RequestQuery) -> list[dict[str, Any]]:
+def list_requests(connection: sqlite3.Connection, query: RequestQuery) -> list[dict[str, Any]]:
     """At most `limit` rows by column (`LIST_COLUMNS`), without any content."""
-    return await reader.read(lambda connection: _list(connection, query))
+    refs = refs_of(connection, query.filters)
+    if not all(refs.values()):
+        return []
+    clauses = _clauses(query, refs)
+    leading = next((name for name in _BY_NAME if name in refs), None)
+    if leading is not None:
+        rest = [clause for clause in clauses if not clause[0].startswith(leading)]
+        pages = [_by_time(connection, query, _BY_NAME[leading], (ref,), rest) for ref in refs[leading]]
+        return list(heapq.merge(*pages, key=lambda row: str(row["id"]), reverse=True))[: query.limit]
+    if set(query.filters.status) == {"error"}:
+        return _by_time(connection, query, _FAILED, (), clauses)
+    low, high = _ids(query)
+    statement = (
+        f"SELECT {LIST_COLUMNS} FROM requests WHERE id >= ? AND id < ? {_text(clauses)} ORDER BY id DESC LIMIT ?"
+    )
+    return _rows(connection, statement, (low, high, *_values(clauses), query.limit))
 
 
-async def full_request(reader: Reader, request_id: str, *, user_id: str | None = None) -> FullRequest | None:
-    """`None` if there is no such request, or it is another user's."""
-    return await reader.read(lambda connection: _full(connection, request_id, user_id))
+def _by_time(
+    connection: sqlite3.Connection, query: RequestQuery, found: str, values: tuple[object, ...], clauses: Clauses
+) -> list[dict[str, Any]]:
+    low, high = _ids(query)
+    to_ms = LATEST_MS if query.to_ms is None else query.to_ms
+    before_ms = to_ms if query.cursor is None else min(to_ms, id_ms(query.cursor) + 1)
+    newest = _NEWEST_BY_TIME.format(_text(clauses))
+    statement = f"SELECT {LIST_COLUMNS} FROM {found} AND id >= ? AND id < ? AND {newest}"
+    return _rows(
+        connection, statement, (*values, low, high, query.from_ms or 0, before_ms, *_values(clauses), query.limit)
+    )
 
 
-def _list(connection: sqlite3.Connection, query: RequestQuery) -> list[dict[str, Any]]:
-    clauses, values = _conditions(connection, query)
-    by_time = _single_index(query.filters)
-    order = "admitted_at_ms DESC, id DESC" if by_time else "id DESC"
-    if query.cursor is not None and by_time:
-        clauses.append("admitted_at_ms <= ?")
-        values.append(_time_of(query.cursor))
-    statement = f"SELECT {LIST_COLUMNS} FROM requests WHERE {' AND '.join(clauses)} ORDER BY {order} LIMIT ?"
-    return _rows(connection, statement, (*values, query.limit))
-
-
-def _conditions(connection: sqlite3.Connection, query: RequestQuery) -> tuple[list[str], list[object]]:
-    clauses: list[str] = ["id < ?"]
-    values: list[object] = [query.cursor or _LAST_ID]
-    for name in _TEXT_FILTERS:
-        wanted: tuple[str, ...] = getattr(query.filters, name)
-        if len(wanted) == 1 and name in _INDEXED:
-            column, kind = _INDEXED[name]
-            clauses.append(f"{column} = ?")
-            values.append(ref_of(connection, kind, wanted[0]) or -1)
-        elif wanted:
-            clauses.append(f"{name} IN ({', '.join('?' * len(wanted))})")
-            values += wanted
-    if query.filters.http_status:
-        clauses.append(f"http_status IN ({', '.join('?' * len(query.filters.http_status))})")
-        values += query.filters.http_status
-    for clause, value in _bounds(query):
-        if value is not None:
-            clauses.append(clause)
-            values.append(value)
-    return clauses, values
-
-
-def _bounds(query: RequestQuery) -> list[tuple[str, object]]:
+def _ids(query: RequestQuery) -> tuple[str, str]:
+    """From and to: ids begin with the moment of admission, and their digits end before `g`."""
     prefix = query.id_prefix
-    return [
-        ("id >= ?", _first_id(query.from_ms)),
-        ("id < ?", _first_id(query.to_ms)),
-        ("admitted_at_ms >= ?", query.from_ms),
-        ("admitted_at_ms < ?", query.to_ms),
+    low = max(id_floor(query.from_ms) if query.from_ms else "", prefix)
+    high = min(id_floor(LATEST_MS if query.to_ms is None else query.to_ms), query.cursor or "g", prefix + "g")
+    return low, high
+
+
+def _clauses(query: RequestQuery, refs: dict[str, list[int]]) -> Clauses:
+    filters = query.filters
+    several: tuple[tuple[str, tuple[object, ...]], ...] = (
+        *((name, _names(filters, name)) for name in refs),
+        ("status", filters.status),
+        ("http_status", filters.http_status),
+    )
+    bounds = (
         ("cost_nano_usd >= ?", query.min_cost_nano_usd),
         ("cost_nano_usd <= ?", query.max_cost_nano_usd),
         ("response_time >= ?", query.min_response_time),
         ("response_time <= ?", query.max_response_time),
-        ("id >= ?", prefix or None),
-        ("id <= ?", prefix + "g" if prefix else None),
-    ]
+    )
+    clauses: Clauses = [(f"{name} IN ({marks(values)})", values) for name, values in several if values]
+    return clauses + [(text, (value,)) for text, value in bounds if value is not None]
 
 
-def _single_index(filters: Filters) -> bool:
-    """One name of an indexed dimension, or failures only: then the index by time gives the order."""
-    return any(len(getattr(filters, name)) == 1 for name in _INDEXED) or filters.status == ("error",)
+def _names(filters: Filters, name: str) -> tuple[str, ...]:
+    if name == "user_id" and filters.scope is not None:
+        return (filters.scope,)
+    names: tuple[str, ...] = getattr(filters, name)
+    return names
 
 
-def _first_id(at_ms: int | None) -> str | None:
-    if at_ms is None:
-        return None
-    text = f"{max(0, at_ms):012x}"
-    return f"{text[:8]}-{text[8:]}"
+def _text(clauses: Clauses) -> str:
+    return "".join(f" AND {text}" for text, _ in clauses)
 
 
-def _time_of(request_id: str) -> int:
-    try:
-        return int.from_bytes(id_bytes(request_id)[:6], "big")
-    except ValueError:
-        return now_ms()
+def _values(clauses: Clauses) -> list[object]:
+    return [value for _, values in clauses for value in values]
 
 
-def _full(connection: sqlite3.Connection, request_id: str, user_id: str | None) -> FullRequest | None:
+def full_request(connection: sqlite3.Connection, request_id: str, scope: str | None) -> FullRequest | None:
+    """`None` if there is no such request, or it is none of the user `scope`."""
     rows = _rows(connection, "SELECT * FROM requests WHERE id = ?", (request_id,))
-    if not rows or (user_id is not None and rows[0]["user_id"] != user_id):
+    if not rows or (scope is not None and rows[0]["user_id"] != scope):
         return None
     attempts = _rows(
         connection, "SELECT * FROM ledger WHERE request_id = ? ORDER BY attempt, kind, seq", (id_bytes(request_id),)

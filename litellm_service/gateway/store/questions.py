@@ -1,0 +1,88 @@
+"""What can be asked of a store's reader, and what it answers, whichever database it is."""
+
+from typing import Any
+
+import msgspec
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """Names that a report is narrowed to; an empty tuple narrows nothing. `status` is `success` or `error`.
+
+    `scope` is the one user whose requests the asker may see; `None`: everybody's.
+    """
+
+    application_id: tuple[str, ...] = ()
+    user_id: tuple[str, ...] = ()
+    key_id: tuple[str, ...] = ()
+    model: tuple[str, ...] = ()
+    provider: tuple[str, ...] = ()
+    status: tuple[str, ...] = ()
+    http_status: tuple[int, ...] = ()
+    scope: str | None = None
+
+    @property
+    def has_histogram(self) -> bool:
+        """Latencies are kept per application, model and provider only."""
+        return not (self.user_id or self.key_id or self.status or self.http_status or self.scope is not None)
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A range of quarters in which local time is UTC plus one offset; `unit_s`: the size of the units to group by.
+
+    Unit u lasts from `u * unit_s` to `(u + 1) * unit_s` seconds of local time since 1970.
+    """
+
+    start: int
+    end: int
+    offset_s: int
+    unit_s: int
+
+
+class UsageQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """Sums over consecutive parts, by unit of time and by group."""
+
+    parts: tuple[Part, ...]
+    filters: Filters = Filters()
+    group_by: tuple[str, ...] = ()
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """Sums (in the order of `SUMS`) and histograms of one group in one unit of one part.
+
+    `group` are names, or `success`/`error`. `histograms` are duration, first token, overhead; `None` where none are kept.
+    """
+
+    part: int
+    unit: int
+    group: tuple[str, ...]
+    sums: tuple[int, ...]
+    histograms: tuple[int, int, int] | None
+
+
+SUMS = (
+    "requests", "errors", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
+    "cost_nano_usd", "unpriced_requests", "estimated_requests", "duration_us",
+)  # fmt: skip
+
+
+class RequestQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which requests: newest first, before the id `cursor`; costs in nano-USD, times in seconds, `None` narrows nothing."""
+
+    filters: Filters = Filters()
+    from_ms: int | None = None
+    to_ms: int | None = None
+    min_cost_nano_usd: int | None = None
+    max_cost_nano_usd: int | None = None
+    min_response_time: float | None = None
+    max_response_time: float | None = None
+    id_prefix: str = ""
+    cursor: str | None = None
+    limit: int = 50
+
+
+class FullRequest(msgspec.Struct, frozen=True):
+    """A row of `requests` and its ledger rows, by column; `prices`: stored terms by id."""
+
+    row: dict[str, Any]
+    attempts: list[dict[str, Any]]
+    prices: dict[int, str]

@@ -1,0 +1,129 @@
+"""Sums of usage, from the coarsest table that can tell, and from the ledger above the watermark.
+
+`rollup_hours` knows no users and keys, `rollup_name_hours` nothing but one user or one key, `rollups` everything. An hour that the
+asked units of time cut in two is read from `rollups`.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from gateway.domain.entry import Kind
+from gateway.store.questions import SUMS, Figures, Part, UsageQuestion
+from gateway.store.sqlite.dimensions import Dimension
+from gateway.store.sqlite.latency_reading import QUARTERS_PER_HOUR, cut_hours, histograms_of
+from gateway.store.sqlite.matching import Match, group_columns, json_list, matching, named
+
+QUARTER_S = 900
+MANY_CUT_HOURS = 400
+
+Key = tuple[int, ...]
+
+_COUNTED = f"(final AND kind != {Kind.CORRECTION:d})"
+_TAIL = f"""(
+SELECT admitted_at_ms / 900000 AS quarter, application_ref, user_ref, key_ref, model_ref, provider_ref, http_status,
+    {_COUNTED} AS requests, {_COUNTED} AND http_status >= 400 AS errors,
+    input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
+    coalesce(cost_nano_usd, 0) AS cost_nano_usd, {_COUNTED} AND cost_nano_usd IS NULL AS unpriced_requests,
+    estimated AS estimated_requests, CASE WHEN {_COUNTED} THEN duration_us ELSE 0 END AS duration_us
+FROM ledger WHERE id > (SELECT coalesce((SELECT value FROM meta WHERE name = 'rollup_watermark'), 0))
+)"""
+_TOTALS = ", ".join(f"sum({name})" for name in SUMS)
+
+
+class _Source(NamedTuple):
+    """A table of sums; `time` is its column of time, in units of `seconds`."""
+
+    table: str
+    time: str
+    seconds: int
+
+
+_QUARTERS = _Source("rollups", "quarter", QUARTER_S)
+_QUARTERS_OF_USERS = _Source("rollups INDEXED BY rollups_by_user", "quarter", QUARTER_S)
+_HOURS = _Source("rollup_hours", "hour", QUARTER_S * QUARTERS_PER_HOUR)
+_TAIL_QUARTERS = _Source(_TAIL, "quarter", QUARTER_S)
+_BY_HOUR = {"application_id", "model", "provider", "status", "http_status"}
+
+
+def _of_each(kind: Dimension, column: str) -> _Source:
+    names = f"SELECT ref AS {column}, r.* FROM dimensions CROSS JOIN rollup_name_hours r ON r.ref = dimensions.id"
+    return _Source(f"({names} WHERE kind = {kind:d})", "hour", _HOURS.seconds)
+
+
+def _of_some(column: str) -> _Source:
+    return _Source(f"(SELECT ref AS {column}, * FROM rollup_name_hours)", "hour", _HOURS.seconds)
+
+
+_EACH_NAME = {"user_id": _of_each(Dimension.USER, "user_ref"), "key_id": _of_each(Dimension.KEY, "key_ref")}
+_SOME_NAMES = {"user_id": _of_some("user_ref"), "key_id": _of_some("key_ref")}
+
+
+def figures(connection: sqlite3.Connection, question: UsageQuestion) -> list[Figures]:
+    """One for each part, unit and group where there is anything."""
+    match = matching(connection, question.filters)
+    if match.never:
+        return []
+    found: list[Figures] = []
+    for index, part in enumerate(question.parts):
+        sums = _sums(connection, part, match, question.group_by)
+        histograms = histograms_of(connection, part, match, question.group_by)
+        names = named(connection, (key for _, key in sums), question.group_by)
+        for (unit, key), values in sums.items():
+            own = None if histograms is None else histograms.get((unit, key), (0, 0, 0))
+            found.append(Figures(index, unit, names[key], tuple(values), own))
+    return found
+
+
+def _sums(
+    connection: sqlite3.Connection, part: Part, match: Match, group_by: Sequence[str]
+) -> dict[tuple[int, Key], list[int]]:
+    found: dict[tuple[int, Key], list[int]] = {}
+    for row in _rows(connection, part, match, group_by):
+        split = len(row) - len(SUMS)
+        key = (row[0], tuple(row[1:split]))
+        known = found.get(key)
+        found[key] = list(row[split:]) if known is None else list(map(int.__add__, known, row[split:]))
+    return found
+
+
+def _rows(
+    connection: sqlite3.Connection, part: Part, match: Match, group_by: Sequence[str]
+) -> Iterator[tuple[int, ...]]:
+    """`unit, *group, *sums`; several rows may have the same unit and group."""
+    for source, start, end, without in _readings(part, match, group_by):
+        statement = _statement(source, match, group_by)
+        values = (part.offset_s, part.unit_s, start, end, json_list(without), *match.values)
+        yield from (row for row in connection.execute(statement, values) if row[-1] is not None)
+
+
+def _readings(part: Part, match: Match, group_by: Sequence[str]) -> Iterator[tuple[_Source, int, int, Sequence[int]]]:
+    """What to read from where: a source, from and to in its own time, and the times in between to leave out."""
+    yield _TAIL_QUARTERS, part.start, part.end, ()
+    fine = _QUARTERS_OF_USERS if "user_id" in match.names else _QUARTERS
+    coarse, cut = _coarse(match, group_by), cut_hours(part)
+    if coarse is None or len(cut) > MANY_CUT_HOURS:
+        yield fine, part.start, part.end, ()
+        return
+    yield coarse, -(-part.start // QUARTERS_PER_HOUR), part.end // QUARTERS_PER_HOUR, cut
+    for hour in cut:
+        first = hour * QUARTERS_PER_HOUR
+        yield fine, max(part.start, first), min(part.end, first + QUARTERS_PER_HOUR), ()
+
+
+def _coarse(match: Match, group_by: Sequence[str]) -> _Source | None:
+    needed = {*match.names, *group_by}
+    if needed <= _BY_HOUR:
+        return _HOURS
+    if len(needed) == 1:
+        return (_SOME_NAMES if match.names else _EACH_NAME)[needed.pop()]
+    return None
+
+
+def _statement(source: _Source, match: Match, group_by: Sequence[str]) -> str:
+    columns = [f"({source.time} * {source.seconds} + ?) / ? AS unit", *group_columns(group_by)]
+    return (
+        f"SELECT {', '.join(columns)}, {_TOTALS} FROM {source.table} WHERE {source.time} >= ? AND {source.time} < ? "
+        f"AND {source.time} NOT IN (SELECT value FROM json_each(?)) {match.where} "
+        f"GROUP BY {', '.join(['unit', *group_columns(group_by)])}"
+    )
