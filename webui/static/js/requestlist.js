@@ -1,0 +1,211 @@
+// Requests as rows, newest first: pages by cursor, new ones as they come, search by id over all time.
+import { ApiError, getJson } from "./api.js";
+import { announce, html, Icon, signal, useEffect, useId, useRef, useState } from "./core.js";
+import { label } from "./chart.js";
+import { addFilter, nowMs, queryOf, span, view } from "./controls.js";
+import { cost, count, duration, exactCost, shortId } from "./format.js";
+import { Failure, Skeleton } from "./loading.js";
+import { isOpen, wallMs } from "./ranges.js";
+
+/** @typedef {import("./receipt.js").RequestRecord} Row */
+
+const LIVE_MS = 1500;
+const SEARCH_AFTER_MS = 250;
+
+export const isLive = signal(false);
+
+/** "14:03:08", with its date unless that is today, in the zone. @param {string} timestamp @param {string} zone @param {number} [now] */
+export function clockTime(timestamp, zone, now = Date.now()) {
+  const wall = new Date(wallMs(Date.parse(timestamp), zone)).toISOString();
+  const today = new Date(wallMs(now, zone)).toISOString().slice(0, 10);
+  const time = wall.slice(11, 19);
+  return wall.startsWith(today) ? time : `${wall.slice(0, 10)} ${time}`;
+}
+
+/** Two lists without doubles, newest first; ids begin with the time of admission. @param {Row[]} known @param {Row[]} more @returns {Row[]} */
+export function merged(known, more) {
+  const ids = new Set(known.map((row) => row.request_id));
+  const added = more.filter((row) => !ids.has(row.request_id));
+  return [...known, ...added].toSorted((one, other) => (one.request_id < other.request_id ? 1 : -1));
+}
+
+const HEADS = ["Time", "Application", "Model", "User", "Tokens in → out", "Response time", "First token", "Cost", "Status", "Request"];
+const NUMERIC = new Set([4, 5, 6, 7]);
+
+/** @param {{ rows: Row[], label: string, fresh?: Set<string> }} props */
+export function RequestTable({ rows, label: name, fresh }) {
+  return html`<div class="table-scroll" role="region" tabindex="0" aria-label=${name}>
+    <table class="data cards" role="table" aria-label=${name}>
+      <thead role="rowgroup"><tr role="row">${HEADS.map((head, index) => html`<th role="columnheader" scope="col" class=${NUMERIC.has(index) ? "num" : null}>${head}</th>`)}</tr></thead>
+      <tbody role="rowgroup">${rows.map((row) => html`<${RequestRow} key=${row.request_id} row=${row} isNew=${fresh?.has(row.request_id)} />`)}</tbody>
+    </table>
+  </div>`;
+}
+
+/** @param {{ row: Row, isNew?: boolean }} props */
+function RequestRow({ row, isNew }) {
+  const tokens = row.tokens;
+  const failed = row.status === "error";
+  return html`<tr role="row" class=${isNew ? "is-new" : null} data-testid="request-row" data-id=${row.request_id}>
+    <td role="cell" data-head="Time" class="num">${clockTime(row.timestamp ?? "", view.value.zone)}</td>
+    <td role="cell" data-head="Application"><${FilterLink} dimension="application_id" value=${row.application_id} /></td>
+    <td role="cell" data-head="Model" class="model"><${FilterLink} dimension="model" value=${row.model} />${failed && html`<p class="row-error" title=${row.error_message}>${row.error_message}</p>`}</td>
+    <td role="cell" data-head="User"><${FilterLink} dimension="user_id" value=${row.user_id} /></td>
+    <td role="cell" data-head="Tokens" class="num" title=${tokens?.cached ? `${count(tokens.cached)} of the input cached` : null}>${count(tokens?.prompt)} → ${count(tokens?.completion)}</td>
+    <td role="cell" data-head="Response time" class="num">${duration(row.response_time)}</td>
+    <td role="cell" data-head="First token" class="num">${duration(row.time_to_first_token)}</td>
+    <td role="cell" data-head="Cost" class="num" title=${exactCost(row.cost_nano_usd)}>${row.cost_source === "estimated" ? "≈ " : ""}${cost(row.cost_usd)}</td>
+    <td role="cell" data-head="Status"><span class=${`pill ${failed ? "err" : "ok"}`} title=${row.outcome}>${row.http_status}</span></td>
+    <td role="cell" data-head="Request"><a class="id" href=${`/requests/${row.request_id}`} title=${row.request_id} aria-label=${`Request ${row.request_id}`}>${shortId(row.request_id)}</a></td>
+  </tr>`;
+}
+
+/** @param {{ dimension: string, value: string }} props */
+function FilterLink({ dimension, value }) {
+  return html`<button class="cell-filter" type="button" title="Show only these" onClick=${() => addFilter(dimension, value)}>${label(value)}</button>`;
+}
+
+/** @param {string | null} cursor @param {number} limit */
+function listPath(cursor, limit) {
+  const query = queryOf(span.value, { limit: String(limit), ...(cursor ? { cursor } : {}) });
+  if (isOpen(span.value, nowMs.value)) query.delete("to");
+  return `/api/requests?${query}`;
+}
+
+/** Pages of the view's requests. @param {number} limit */
+function useRequests(limit) {
+  const [state, setState] = useState({ rows: /** @type {Row[]} */ ([]), next: /** @type {string | null} */ (null), isLoading: true, error: /** @type {ApiError | null} */ (null), tookS: 0, isFirst: true });
+  const first = listPath(null, limit);
+  const run = useRef(0);
+  /** @param {string | null} cursor */
+  const load = async (cursor) => {
+    const mine = ++run.current;
+    const began = performance.now();
+    setState((old) => ({ ...old, isLoading: true }));
+    try {
+      const page = await getJson(listPath(cursor, limit));
+      if (mine === run.current) setState((old) => ({ rows: cursor ? merged(old.rows, page.requests) : page.requests, next: page.next_cursor, isLoading: false, error: null, tookS: 0, isFirst: false }));
+    } catch (error) {
+      const problem = error instanceof ApiError ? error : new ApiError({ status: 0, code: "error", message: String(error) });
+      if (mine === run.current) setState((old) => ({ ...old, isLoading: false, error: problem, tookS: (performance.now() - began) / 1000 }));
+    }
+  };
+  const tick = isLive.value ? 0 : nowMs.value;
+  useEffect(() => {
+    load(null);
+  }, [first, tick]);
+  /** @param {Row[]} more */
+  const add = (more) => setState((old) => ({ ...old, rows: merged(old.rows, more) }));
+  return { ...state, add, older: () => load(state.next), retry: () => load(state.rows.length ? state.next : null) };
+}
+
+/** New rows while Live is on; they wait while somebody points at the table. @param {Row[]} rows @param {(more: Row[]) => void} add @param {number} limit */
+function useLive(rows, add, limit) {
+  const [waiting, setWaiting] = useState(/** @type {Row[]} */ ([]));
+  const [fresh, setFresh] = useState(/** @type {Set<string>} */ (new Set()));
+  const held = useRef(false);
+  const known = useRef(rows);
+  known.current = rows;
+  const live = isLive.value;
+  /** @param {Row[]} more */
+  const take = (more) => {
+    setWaiting([]);
+    setFresh(new Set(more.map((row) => row.request_id)));
+    add(more);
+  };
+  useEffect(() => {
+    if (!live) return;
+    let timer = 0;
+    let stopped = false;
+    const poll = async () => {
+      if (!document.hidden) {
+        const page = await getJson(listPath(null, limit)).catch(() => ({ requests: [] }));
+        const ids = new Set(known.current.map((row) => row.request_id));
+        const more = page.requests.filter((/** @type {Row} */ row) => !ids.has(row.request_id));
+        if (stopped) return;
+        if (more.length) held.current ? setWaiting(more) : take(more);
+      }
+      timer = setTimeout(poll, LIVE_MS);
+    };
+    poll();
+    return () => {
+      stopped = true;
+      clearTimeout(timer);
+    };
+  }, [live, view.value]);
+  /** @param {boolean} on */
+  const hold = (on) => {
+    held.current = on;
+    if (!on && waiting.length) take(waiting);
+  };
+  return { waiting, fresh, hold, take: () => take(waiting) };
+}
+
+/** The list with its search and paging. @param {{ limit: number, title: string }} props */
+export function RequestList({ limit, title }) {
+  const id = useId();
+  const list = useRequests(limit);
+  const live = useLive(list.rows, list.add, limit);
+  const [searched, setSearched] = useState("");
+  return html`<section class="card" aria-labelledby=${id} aria-busy=${String(list.isLoading)} data-testid="card-requests">
+    <header><h2 id=${id}>${title}</h2>
+      ${live.waiting.length > 0 && html`<button class="chip" type="button" onClick=${live.take}>${live.waiting.length} new ↑</button>`}
+      <${SearchField} onSearch=${setSearched} />
+    </header>
+    ${searched ? html`<${Found} prefix=${searched} />` : html`<div onPointerEnter=${() => live.hold(true)} onPointerLeave=${() => live.hold(false)}><${Pages} list=${list} fresh=${live.fresh} title=${title} /></div>`}
+  </section>`;
+}
+
+/** @param {{ list: ReturnType<typeof useRequests>, fresh: Set<string>, title: string }} props */
+function Pages({ list, fresh, title }) {
+  const { rows, next, error, isLoading, isFirst, older } = list;
+  const end = next ? "" : rows.length ? `All ${count(rows.length)} requests of this range are shown.` : "No requests in this range.";
+  return html`${error && html`<${Failure} loaded=${{ ...list, path: null, data: null }} />`}
+    ${isFirst && isLoading && html`<${Skeleton} height="tall" />`}
+    ${rows.length > 0 && html`<${RequestTable} rows=${rows} label=${title} fresh=${fresh} />`}
+    ${!isFirst && html`<p class="paging">${next ? html`<button class="btn" type="button" disabled=${isLoading} onClick=${older}>Older requests</button><span class="caption">${count(rows.length)} shown</span>` : html`<span class="caption">${end}</span>`}</p>`}`;
+}
+
+/** @param {{ onSearch: (prefix: string) => void }} props */
+function SearchField({ onSearch }) {
+  const ids = [useId(), useId()];
+  const [problem, setProblem] = useState("");
+  const timer = useRef(0);
+  /** @param {string} text */
+  const search = (text) => {
+    const wanted = text.trim().toLowerCase();
+    const isId = /^[0-9a-f-]*$/.test(wanted) && wanted.length <= 36;
+    setProblem(isId ? "" : "A request id has only 0–9, a–f and hyphens.");
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => onSearch(isId ? wanted : ""), SEARCH_AFTER_MS);
+  };
+  return html`<div class="find push">
+    <label class="sr" for=${ids[0]}>Find by request id, any date</label>
+    <input class="field id" id=${ids[0]} type="search" placeholder="Find by request id" autocomplete="off" spellcheck=${false} aria-invalid=${problem ? "true" : null} aria-describedby=${problem ? ids[1] : null} onInput=${(/** @type {any} */ event) => search(event.currentTarget.value)} />
+    ${problem && html`<p class="field-error" id=${ids[1]} role="alert">${problem}</p>`}
+  </div>`;
+}
+
+/** What a search over all time found. @param {{ prefix: string }} props */
+function Found({ prefix }) {
+  const [state, setState] = useState({ rows: /** @type {Row[] | null} */ (null), error: /** @type {ApiError | null} */ (null) });
+  useEffect(() => {
+    const stop = new AbortController();
+    getJson(`/api/requests?${new URLSearchParams({ id: prefix, limit: "20" })}`, { signal: stop.signal }).then(
+      (page) => {
+        setState({ rows: page.requests, error: null });
+        announce(page.requests.length ? `${page.requests.length} found` : "None found");
+      },
+      (error) => stop.signal.aborted || setState({ rows: null, error }),
+    );
+    return () => stop.abort();
+  }, [prefix]);
+  const { rows, error } = state;
+  if (error) return html`<p class="banner err" role="alert">${error.message}</p>`;
+  if (!rows) return html`<${Skeleton} height="short" />`;
+  if (!rows.length) return html`<p class="empty" data-testid="nothing-found"><span>No request has an id that begins with <code>${prefix}</code>.</span><span class="hint">The search goes over all time and ignores the filters. Paste the whole id, or its first characters.</span></p>`;
+  const { fromMs, toMs } = span.value;
+  const outside = rows.filter((row) => Date.parse(row.timestamp ?? "") < fromMs || Date.parse(row.timestamp ?? "") >= toMs).length;
+  return html`<p class="hint" data-testid="found-note"><${Icon} name="search" /> ${rows.length === 20 ? "The newest 20" : count(rows.length)} found over all time, without the filters${outside ? `; ${outside} outside the range shown above` : ""}.</p>
+    <${RequestTable} rows=${rows} label="Requests found by id" />`;
+}
