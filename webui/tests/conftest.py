@@ -1,13 +1,14 @@
 """The real services and Chromium; a page fails its test by a console error, a CSP report or a foreign request."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, sync_playwright
 
 from stack import ApiService, Mock, WebUI, running_api, running_mock, running_webui
+from steps import OpenPage
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = [
@@ -81,9 +82,6 @@ class Watch:
         context.on("console", self.on_console)
         context.on("request", self.on_request)
         context.on("weberror", lambda error: self.faults.append(f"error: {error.error}"))
-
-
-OpenPage = Callable[..., Page]
 
 
 @pytest.fixture
