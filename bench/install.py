@@ -30,7 +30,8 @@ def peers() -> None:
         print("Installing Portkey's gateway into .cache/bench ...", flush=True)
         folder = CACHE / "portkey"
         folder.mkdir(exist_ok=True)
-        (folder / "package.json").write_text('{"private": true}\n')
+        # Later versions of its server part answer every stream with 500.
+        (folder / "package.json").write_text('{"private": true, "overrides": {"@hono/node-server": "1.13.8"}}\n')
         _attempt(
             ["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--silent", "@portkey-ai/gateway"],
             "Portkey's gateway",

@@ -17,6 +17,7 @@ from bench.upstream import Upstream
 START_WITHIN_S = 120.0
 SETTLE_S = 0.5
 WARM_UP_S = 1.0
+STREAM_S = 4.0
 HALF_LOAD_CONNECTIONS = 64
 DIRECT = "the mock itself"
 
@@ -95,7 +96,8 @@ class Bench:
         target = system.targets[scenario.kind]
         self._run(system, process, target, scenario.connections, WARM_UP_S)
         before = _commits(system)
-        measured = self._run(system, process, target, scenario.connections, self._seconds)
+        seconds = max(STREAM_S, self._seconds) if scenario.kind == "stream" else self._seconds
+        measured = self._run(system, process, target, scenario.connections, seconds)
         self._keep(system.name, scenario.name, measured)
         after = _commits(system)
         if before and after and after[0] > before[0]:
