@@ -1,11 +1,14 @@
 """`python -m gateway.providers.litellm_worker --socket PATH`: the child process."""
 
 import argparse
+import asyncio
 import ctypes
 import os
 import signal
 import sys
 import threading
+
+from gateway.providers.litellm_worker.scrubbing import Keys, ScrubbedOutput
 
 PR_SET_PDEATHSIG = 1
 
@@ -18,9 +21,11 @@ def main() -> None:
     parser.add_argument("--socket", required=True, help="where to listen")
     options = parser.parse_args()
     _die_with_parent()
-    from gateway.providers.litellm_worker.server import serve  # after the guard: the import takes seconds  # noqa: PLC0415
+    keys = Keys()
+    sys.stdout, sys.stderr = ScrubbedOutput(sys.stdout, keys), ScrubbedOutput(sys.stderr, keys)
+    from gateway.providers.litellm_worker.server import serve  # after the guards: it imports LiteLLM  # noqa: PLC0415
 
-    serve(options.socket)
+    asyncio.run(serve(options.socket, keys))
 
 
 def _die_with_parent() -> None:

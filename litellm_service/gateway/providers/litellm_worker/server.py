@@ -1,128 +1,106 @@
-"""The OpenAI wire in front of LiteLLM: the only module that imports it."""
+"""The OpenAI wire in front of LiteLLM, on a Unix socket."""
 
 import asyncio
+import contextlib
 import json
 import logging
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
+from importlib import metadata
 from typing import Any
 
 import uvicorn
 
-os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-import litellm  # the line above must come first: no network at import
+from gateway.providers.litellm_worker import calling
+from gateway.providers.litellm_worker.arguments import BadCall, arguments
+from gateway.providers.litellm_worker.failure import Headers, body_of, headers_of, status_of
+from gateway.providers.litellm_worker.scrubbing import Keys
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 DONE = b"data: [DONE]\n\n"
-UNKNOWN_STATUS = 502
-CALL_TIMEOUT_S = 1800
+STOP_S = 2
+KEEP_ALIVE_S = 3600
+CANCEL_AGAIN_S = 0.2
+
+log = logging.getLogger(__name__)
 
 
-def serve(socket: str) -> None:
+async def serve(socket: str, keys: Keys) -> None:
     """Serve on a Unix socket until SIGTERM."""
-    litellm.telemetry = False
-    litellm.suppress_debug_info = True
-    litellm.drop_params = False
-    litellm.num_retries = 0
-    logging.getLogger("LiteLLM").setLevel(logging.WARNING)
-    uvicorn.run(app, uds=socket, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2)
+    calling.set_up()
+    await calling.warm_up()
+    config = uvicorn.Config(
+        Worker(keys), uds=socket, log_level="warning", access_log=False, lifespan="off", ws="none",
+        server_header=False, timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=STOP_S,
+    )  # fmt: skip
+    await uvicorn.Server(config).serve()
 
 
-async def app(scope: Scope, receive: Receive, send: Send) -> None:
+class Worker:
     """ASGI: `GET /health` and `POST /v1/chat/completions`."""
-    if scope["type"] != "http":
-        return
-    if scope["path"] == "/health":
-        await _send_json(send, 200, {"status": "ok", "litellm": litellm.__name__})
-        return
-    if scope["path"] != "/v1/chat/completions" or scope["method"] != "POST":
-        await _send_json(send, 404, {"error": {"message": "Only POST /v1/chat/completions.", "code": "not_found"}})
-        return
-    headers = dict(scope["headers"])
-    body = json.loads(await _body(receive))
-    answer = asyncio.ensure_future(_answer(body, headers, send))
-    leaving = asyncio.ensure_future(_until_disconnect(receive))
-    await asyncio.wait({answer, leaving}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (answer, leaving):
-        task.cancel()
-    await asyncio.gather(answer, leaving, return_exceptions=True)
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request; it is given up as soon as the client hangs up."""
+        if scope["path"] == "/health":
+            await _send_json(send, 200, {"status": "ok", "litellm": metadata.version("litellm")})
+        elif scope["path"] == "/v1/chat/completions" and scope["method"] == "POST":
+            body = await _body(receive)
+            if body is not None:
+                await _while_connected(self._answer(body, dict(scope["headers"]), send), receive)
+        else:
+            await _send_json(send, 404, {"error": {"message": "Only POST /v1/chat/completions.", "code": "not_found"}})
+
+    async def _answer(self, body: bytes, headers: dict[bytes, bytes], send: Send) -> None:
+        key = headers.get(b"authorization", b"").decode("latin-1").removeprefix("Bearer ").strip()
+        self._keys.add(key)
+        base = headers.get(b"x-gateway-api-base")
+        try:
+            call = arguments(_decoded(body), key, None if base is None else base.decode("latin-1"))
+            if call["stream"]:
+                await _stream(call, key, send)
+            else:
+                await _send_json(send, 200, await calling.complete(call))
+        except BadCall as error:
+            problem = {"message": str(error), "type": "invalid_request_error", "code": None, "param": error.param}
+            await _send_json(send, 400, {"error": problem})
+        except Exception as error:  # LiteLLM raises its own errors and those of any provider's library  # noqa: BLE001
+            await _send_json(send, status_of(error), body_of(error, key), headers_of(error))
 
 
-async def _answer(body: dict[str, Any], headers: dict[bytes, bytes], send: Send) -> None:
-    try:
-        reply = await litellm.acompletion(**_arguments(body, headers))
-    except Exception as error:  # LiteLLM raises its own errors and those of any provider's library  # noqa: BLE001
-        await _send_json(send, _status(error), _error(error), _retry_after(error))
-        return
-    if body.get("stream"):
-        await _stream(reply, send)
-    else:
-        await _send_json(send, 200, _plain(reply))
-
-
-def _arguments(body: dict[str, Any], headers: dict[bytes, bytes]) -> dict[str, Any]:
-    key = headers.get(b"authorization", b"").decode().removeprefix("Bearer ").strip()
-    arguments = {**body, "api_key": key or "none", "num_retries": 0, "max_retries": 0, "timeout": CALL_TIMEOUT_S}
-    base = headers.get(b"x-gateway-api-base")
-    if base is not None:
-        arguments["api_base"] = _api_base(str(body.get("model", "")), base.decode())
-    if body.get("stream"):
-        arguments["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
-    return arguments
-
-
-def _api_base(model: str, base: str) -> str:
-    """Each provider's own form: Gemini's paths begin after the API version, Anthropic's are completed by LiteLLM."""
-    base = base.rstrip("/")
-    if model.startswith("gemini/") and not base.endswith(("/v1", "/v1beta")):
-        return base + "/v1beta"
-    if model.startswith("anthropic/"):
-        return base.removesuffix("/v1")
-    return base
-
-
-async def _stream(reply: AsyncIterator[Any], send: Send) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
-    try:
-        async for chunk in reply:
-            data = json.dumps(_plain(chunk), separators=(",", ":")).encode()
-            await send({"type": "http.response.body", "body": b"data: " + data + b"\n\n", "more_body": True})
-    except Exception as error:  # as above  # noqa: BLE001
-        data = json.dumps(_error(error)).encode()
-        await send({"type": "http.response.body", "body": b"data: " + data + b"\n\n"})
-        return
-    finally:
-        await _close(reply)
+async def _stream(call: dict[str, Any], key: str, send: Send) -> None:
+    """The first chunk is awaited before the status goes out, so that a failure until then is a status of its own."""
+    async with contextlib.aclosing(calling.stream(call)) as chunks:
+        first = await anext(chunks, None)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+        try:
+            if first is not None:
+                await _send_event(send, first)
+            async for chunk in chunks:
+                await _send_event(send, chunk)
+        except Exception as error:  # as above  # noqa: BLE001
+            await _send_event(send, body_of(error, key))
+            await send({"type": "http.response.body", "body": b""})
+            return
     await send({"type": "http.response.body", "body": DONE})
 
 
-async def _close(reply: Any) -> None:
-    """Hang up on the provider, whatever LiteLLM wrapped its stream in."""
-    inner = getattr(reply, "completion_stream", None)
-    for stream in (inner, getattr(inner, "response", None), getattr(inner, "streaming_response", None), reply):
-        close = getattr(stream, "aclose", None)
-        if close is not None:
-            await asyncio.gather(asyncio.ensure_future(close()), return_exceptions=True)
-
-
-def _plain(reply: Any) -> dict[str, Any]:
-    found: dict[str, Any] = reply.model_dump(exclude_none=False)
-    usage = found.get("usage")
-    if isinstance(usage, dict):
-        usage.pop("cost", None)  # LiteLLM's own sum, which must not pass for the provider's statement
-    return found
-
-
-async def _body(receive: Receive) -> bytes:
-    parts, more = [], True
-    while more:
-        message = await receive()
-        parts.append(message.get("body", b""))
-        more = message.get("more_body", False)
-    return b"".join(parts)
+async def _while_connected(answering: Awaitable[None], receive: Receive) -> None:
+    """Run to the end, or until the client hangs up: then cancel, again if need be, until it is over."""
+    answer = asyncio.ensure_future(answering)
+    leaving = asyncio.ensure_future(_until_disconnect(receive))
+    await asyncio.wait({answer, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    while not answer.done():
+        answer.cancel()
+        await asyncio.wait({answer}, timeout=CANCEL_AGAIN_S)
+    leaving.cancel()
+    for outcome in await asyncio.gather(answer, leaving, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            log.error("a call failed within the worker: %s", type(outcome).__name__)
 
 
 async def _until_disconnect(receive: Receive) -> None:
@@ -130,24 +108,31 @@ async def _until_disconnect(receive: Receive) -> None:
         pass
 
 
-def _status(error: Exception) -> int:
-    status = getattr(error, "status_code", None)
-    return status if isinstance(status, int) and 400 <= status < 600 else UNKNOWN_STATUS
+async def _body(receive: Receive) -> bytes | None:
+    """The whole body; `None` if the client left before its end."""
+    parts, more = [], True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(parts)
 
 
-def _error(error: Exception) -> dict[str, Any]:
-    message = getattr(error, "message", None) or str(error)
-    kind = getattr(error, "type", None) or type(error).__name__
-    return {"error": {"message": str(message), "type": str(kind), "code": getattr(error, "code", None), "param": None}}
+def _decoded(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise BadCall(f"The body is not valid JSON: {error}.") from None
 
 
-def _retry_after(error: Exception) -> list[tuple[bytes, bytes]]:
-    response = getattr(error, "response", None)
-    value = response.headers.get("retry-after") if response is not None and getattr(response, "headers", None) else None
-    return [] if value is None else [(b"retry-after", str(value).encode())]
+async def _send_event(send: Send, value: dict[str, Any]) -> None:
+    data = json.dumps(value, separators=(",", ":")).encode()
+    await send({"type": "http.response.body", "body": b"data: %s\n\n" % data, "more_body": True})
 
 
-async def _send_json(send: Send, status: int, value: Any, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+async def _send_json(send: Send, status: int, value: dict[str, Any], headers: Headers | None = None) -> None:
     body = json.dumps(value).encode()
     head = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *(headers or [])]
     await send({"type": "http.response.start", "status": status, "headers": head})
