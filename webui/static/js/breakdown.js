@@ -7,7 +7,7 @@ import { Card, useLoaded } from "./loading.js";
 import { SortedTable } from "./table.js";
 import { dimensionName, withFilter, writeView } from "./urlstate.js";
 
-const MOST_BARS = 8;
+const MOST_BARS = 6;
 
 /** @typedef {import("./chart.js").Group} Group */
 
@@ -19,58 +19,87 @@ function words(group, measure) {
   return `${least}${measure.short(value)}`;
 }
 
-/** @param {{ dimension: string, title: string }} props */
-export function Breakdown({ dimension, title }) {
+/** @param {{ dimension: string, title: string, most?: number }} props */
+export function Breakdown({ dimension, title, most = MOST_BARS }) {
   const loaded = useLoaded(usagePath(span.value, { group_by: dimension, bucket: "month" }), nowMs.value);
   const [asTable, setAsTable] = useState(false);
   const measure = MEASURES[view.value.measure];
   const groups = loaded.data?.groups.length ?? 0;
   const tools = html`<button class="btn ghost" type="button" aria-pressed=${String(asTable)} onClick=${() => setAsTable(!asTable)}>View as table<span class="sr">: ${title}</span></button>`;
-  return html`<${Card} name=${`by-${dimension}`} span=${asTable ? "span-12" : "span-6"} loaded=${loaded} title=${title} note=${asTable ? `${count(groups)} in all` : measure.name.toLowerCase()} tools=${tools}>
+  return html`<${Card} name=${`by-${dimension}`} span=${asTable ? "span-12" : "span-4"} loaded=${loaded} title=${title} note=${asTable ? `${count(groups)} in all` : measure.name.toLowerCase()} tools=${tools}>
     ${(/** @type {{ groups: Group[], totals: any }} */ data) =>
       asTable
         ? html`<${Table} data=${data} dimension=${dimension} title=${title} />`
-        : html`<${Bars} data=${data} dimension=${dimension} measure=${measure} title=${title} onAll=${() => setAsTable(true)} />`}
+        : html`<${Bars} data=${data} dimension=${dimension} measure=${measure} title=${title} most=${most} onAll=${() => setAsTable(true)} />`}
   <//>`;
 }
 
-/** @param {{ data: { groups: Group[], totals: any }, dimension: string, measure: import("./chart.js").Measure, title: string, onAll: () => void }} props */
-function Bars({ data, dimension, measure, title, onAll }) {
+/** @param {{ data: { groups: Group[], totals: any }, dimension: string, measure: import("./chart.js").Measure, title: string, most: number, onAll: () => void }} props */
+function Bars({ data, dimension, measure, title, most, onAll }) {
   const { field, className } = measure;
   const ranked = data.groups.toSorted((one, other) => (other.totals[field] ?? -1) - (one.totals[field] ?? -1));
-  const most = ranked[0]?.totals[field] || 1;
+  const longest = ranked[0]?.totals[field] || 1;
   const sum = data.totals[field] || 0;
-  return html`<ul class="bars" aria-label=${title}>${ranked.slice(0, MOST_BARS).map((group) => {
+  return html`<ul class="bars" aria-label=${title}>${ranked.slice(0, most).map((group) => {
     const name = group.key[dimension];
     const value = group.totals[field];
-    const length = `${Math.max(value ? 1 : 0, ((value ?? 0) / most) * 100).toFixed(2)}%`;
+    const length = `${Math.max(value ? 1 : 0, ((value ?? 0) / longest) * 100).toFixed(2)}%`;
     return html`<li key=${name}><button type="button" title=${`Show only ${dimensionName(dimension)} ${label(name)}`} onClick=${() => addFilter(dimension, name)} data-name=${name} data-value=${value}>
       <span class="name">${label(name)}</span>
       <span class="track"><span class=${`fill ${className}`} style=${{ width: length }}></span></span>
       <span class="num">${words(group, measure)}</span><span class="num share">${value == null ? "" : percent(sum ? value / sum : 0)}</span>
     </button></li>`;
   })}</ul>
-  ${ranked.length > MOST_BARS && html`<button class="btn ghost all" type="button" onClick=${onAll}>All ${count(ranked.length)}<${Icon} name="right" /></button>`}`;
+  ${ranked.length > most && html`<button class="btn ghost all" type="button" onClick=${onAll}>All ${count(ranked.length)}<${Icon} name="right" /></button>`}`;
 }
 
 /** @param {{ data: { groups: Group[], totals: any }, dimension: string, title: string }} props */
 function Table({ data, dimension, title }) {
   const sum = data.totals.cost_nano_usd || 0;
-  const link = (/** @type {string} */ name) => `/requests?${writeView({ ...view.value, filters: withFilter(view.value.filters, dimension, name) })}`;
+  const link = (/** @type {string} */ name) =>
+    `/requests?${writeView({ ...view.value, filters: withFilter(view.value.filters, dimension, name) })}`;
   /** @param {string} id @param {string} name @param {(t: any) => number | null} value @param {(value: any, totals: any) => string} shown */
-  const figure = (id, name, value, shown) => ({ id, name, numeric: true, value: (/** @type {Group} */ group) => value(group.totals), cell: (/** @type {Group} */ group) => shown(value(group.totals), group.totals) });
+  const figure = (id, name, value, shown) => ({
+    id,
+    name,
+    numeric: true,
+    value: (/** @type {Group} */ group) => value(group.totals),
+    cell: (/** @type {Group} */ group) => shown(value(group.totals), group.totals),
+  });
   const columns = [
-    { id: "name", name: dimensionName(dimension), value: (/** @type {Group} */ group) => label(group.key[dimension]), cell: (/** @type {Group} */ group) => html`<button class="cell-filter" type="button" title="Show only these" onClick=${() => addFilter(dimension, group.key[dimension])}>${label(group.key[dimension])}</button>` },
+    {
+      id: "name",
+      name: dimensionName(dimension),
+      value: (/** @type {Group} */ group) => label(group.key[dimension]),
+      cell: (/** @type {Group} */ group) =>
+        html`<button class="cell-filter" type="button" title="Show only these" onClick=${() => addFilter(dimension, group.key[dimension])}>${label(group.key[dimension])}</button>`,
+    },
     figure("requests", "Requests", (t) => t.requests, count),
     figure("in", "Tokens in", (t) => t.prompt_tokens, count),
     figure("cached", "Cached", (t) => t.cached_tokens, count),
     figure("out", "Tokens out", (t) => t.completion_tokens, count),
-    figure("cost", "Cost (USD)", (t) => t.cost_nano_usd, (nano, t) => (nano == null ? NOT_PRICED : `${t.unpriced_requests ? "≥ " : ""}${exactCost(nano)}`)),
+    figure(
+      "cost",
+      "Cost (USD)",
+      (t) => t.cost_nano_usd,
+      (nano, t) => (nano == null ? NOT_PRICED : `${t.unpriced_requests ? "≥ " : ""}${exactCost(nano)}`),
+    ),
     figure("share", "Share", (t) => (t.cost_nano_usd == null ? null : sum ? t.cost_nano_usd / sum : 0), percent),
-    figure("each", "Cost per request", (t) => eachCost(t), (usd) => cost(usd)),
+    figure(
+      "each",
+      "Cost per request",
+      (t) => eachCost(t),
+      (usd) => cost(usd),
+    ),
     figure("p95", "p95", (t) => t.response_time_p95, duration),
     figure("failed", "Failed", (t) => (t.requests ? t.errors / t.requests : null), percent),
-    { id: "list", name: "Requests list", value: () => null, cell: (/** @type {Group} */ group) => html`<a class="btn ghost" href=${link(group.key[dimension])} aria-label=${`List the requests of ${label(group.key[dimension])}`}>List</a>` },
+    {
+      id: "list",
+      name: "Requests list",
+      value: () => null,
+      cell: (/** @type {Group} */ group) =>
+        html`<a class="btn ghost" href=${link(group.key[dimension])} aria-label=${`List the requests of ${label(group.key[dimension])}`}>List</a>`,
+    },
   ];
   return html`<${SortedTable} label=${title} columns=${columns} rows=${data.groups} keyOf=${(/** @type {Group} */ group) => group.key[dimension]} first=${{ id: "cost", direction: "descending" }} />`;
 }
@@ -79,4 +108,3 @@ function Table({ data, dimension, title }) {
 function eachCost({ requests, unpriced_requests: unpriced, cost_usd: usd }) {
   return usd == null || requests === unpriced ? null : usd / (requests - unpriced);
 }
-

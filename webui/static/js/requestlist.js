@@ -1,8 +1,8 @@
 // Requests as rows, newest first: pages by cursor, new ones as they come, search by id over all time.
 import { ApiError, getJson } from "./api.js";
-import { announce, html, Icon, signal, useEffect, useId, useRef, useState } from "./core.js";
 import { label } from "./chart.js";
 import { addFilter, nowMs, queryOf, span, view } from "./controls.js";
+import { announce, html, Icon, signal, useEffect, useId, useRef, useState } from "./core.js";
 import { cost, count, duration, exactCost, shortId } from "./format.js";
 import { Failure, Skeleton } from "./loading.js";
 import { isOpen, wallMs } from "./ranges.js";
@@ -74,7 +74,14 @@ function listPath(cursor, limit) {
 
 /** Pages of the view's requests. @param {number} limit */
 function useRequests(limit) {
-  const [state, setState] = useState({ rows: /** @type {Row[]} */ ([]), next: /** @type {string | null} */ (null), isLoading: true, error: /** @type {ApiError | null} */ (null), tookS: 0, isFirst: true });
+  const [state, setState] = useState({
+    rows: /** @type {Row[]} */ ([]),
+    next: /** @type {string | null} */ (null),
+    isLoading: true,
+    error: /** @type {ApiError | null} */ (null),
+    tookS: 0,
+    isFirst: true,
+  });
   const first = listPath(null, limit);
   const run = useRef(0);
   /** @param {string | null} cursor */
@@ -84,10 +91,19 @@ function useRequests(limit) {
     setState((old) => ({ ...old, isLoading: true }));
     try {
       const page = await getJson(listPath(cursor, limit));
-      if (mine === run.current) setState((old) => ({ rows: cursor ? merged(old.rows, page.requests) : page.requests, next: page.next_cursor, isLoading: false, error: null, tookS: 0, isFirst: false }));
+      if (mine === run.current)
+        setState((old) => ({
+          rows: cursor ? merged(old.rows, page.requests) : page.requests,
+          next: page.next_cursor,
+          isLoading: false,
+          error: null,
+          tookS: 0,
+          isFirst: false,
+        }));
     } catch (error) {
       const problem = error instanceof ApiError ? error : new ApiError({ status: 0, code: "error", message: String(error) });
-      if (mine === run.current) setState((old) => ({ ...old, isLoading: false, error: problem, tookS: (performance.now() - began) / 1000 }));
+      if (mine === run.current)
+        setState((old) => ({ ...old, isLoading: false, error: problem, tookS: (performance.now() - began) / 1000 }));
     }
   };
   const tick = isLive.value ? 0 : nowMs.value;
@@ -203,7 +219,8 @@ function Found({ prefix }) {
   const { rows, error } = state;
   if (error) return html`<p class="banner err" role="alert">${error.message}</p>`;
   if (!rows) return html`<${Skeleton} height="short" />`;
-  if (!rows.length) return html`<p class="empty" data-testid="nothing-found"><span>No request has an id that begins with <code>${prefix}</code>.</span><span class="hint">The search goes over all time and ignores the filters. Paste the whole id, or its first characters.</span></p>`;
+  if (!rows.length)
+    return html`<p class="empty" data-testid="nothing-found"><span>No request has an id that begins with <code>${prefix}</code>.</span><span class="hint">The search goes over all time and ignores the filters. Paste the whole id, or its first characters.</span></p>`;
   const { fromMs, toMs } = span.value;
   const outside = rows.filter((row) => Date.parse(row.timestamp ?? "") < fromMs || Date.parse(row.timestamp ?? "") >= toMs).length;
   return html`<p class="hint" data-testid="found-note"><${Icon} name="search" /> ${rows.length === 20 ? "The newest 20" : count(rows.length)} found over all time, without the filters${outside ? `; ${outside} outside the range shown above` : ""}.</p>

@@ -1,7 +1,7 @@
 // The usage page.
 import { getJson } from "./api.js";
 import { Breakdown } from "./breakdown.js";
-import { bucketName, label, MEASURES, rememberedSlots, stack, StackedBars, Sparkline } from "./chart.js";
+import { bucketName, label, MEASURES, rememberedSlots, Sparkline, StackedBars, stack } from "./chart.js";
 import { addFilter, Controls, nowMs, refresh, show, span, startView, usagePath, view } from "./controls.js";
 import { byId, CopyButton, html, Icon, render, useEffect, useState } from "./core.js";
 import { compact, cost, count, DASH, duration, exactCost, NOT_PRICED, percent } from "./format.js";
@@ -43,7 +43,14 @@ const TILES = [
     title: (t) => exactCost(t.cost_nano_usd),
     detail: (t) => (t.unpriced_requests ? `${pricedShare(t)} of calls priced` : "USD"),
   },
-  { key: "requests", name: "Requests", className: "count", field: "requests", value: (t) => count(t.requests), detail: (t) => `${t.requests ? percent(t.errors / t.requests) : DASH} failed` },
+  {
+    key: "requests",
+    name: "Requests",
+    className: "count",
+    field: "requests",
+    value: (t) => count(t.requests),
+    detail: (t) => `${t.requests ? percent(t.errors / t.requests) : DASH} failed`,
+  },
   {
     key: "tokens",
     name: "Tokens",
@@ -51,32 +58,57 @@ const TILES = [
     field: "total_tokens",
     value: (t) => compact(t.total_tokens),
     title: (t) => `${count(t.prompt_tokens)} in, ${count(t.completion_tokens)} out`,
-    detail: (t) => `${compact(t.prompt_tokens)} in (${t.prompt_tokens ? percent(t.cached_tokens / t.prompt_tokens) : DASH} cached) · ${compact(t.completion_tokens)} out`,
+    detail: (t) =>
+      `${compact(t.prompt_tokens)} in (${t.prompt_tokens ? percent(t.cached_tokens / t.prompt_tokens) : DASH} cached) · ${compact(t.completion_tokens)} out`,
   },
-  { key: "latency", name: "Latency p95", className: "time", field: "response_time_p95", value: (t) => duration(t.response_time_p95), detail: (t) => (t.response_time_p50 == null ? noPercentiles(t) : `p50 ${duration(t.response_time_p50)} · p99 ${duration(t.response_time_p99)}`) },
-  { key: "first-token", name: "First token p95", className: "time", field: "time_to_first_token_p95", value: (t) => duration(t.time_to_first_token_p95), detail: (t) => (t.overhead_p95 == null ? noPercentiles(t) : `gateway adds ${duration(t.overhead_p95)} p95`) },
+  {
+    key: "latency",
+    name: "Latency p95",
+    className: "time",
+    field: "response_time_p95",
+    value: (t) => duration(t.response_time_p95),
+    detail: (t) =>
+      t.response_time_p50 == null ? noPercentiles(t) : `p50 ${duration(t.response_time_p50)} · p99 ${duration(t.response_time_p99)}`,
+  },
+  {
+    key: "first-token",
+    name: "First token p95",
+    className: "time",
+    field: "time_to_first_token_p95",
+    value: (t) => duration(t.time_to_first_token_p95),
+    detail: (t) => (t.overhead_p95 == null ? noPercentiles(t) : `gateway adds ${duration(t.overhead_p95)} p95`),
+  },
 ];
 
 /** @param {any} totals */
 const noPercentiles = (totals) => (totals.requests ? "not kept for this filter" : "no requests");
 
+/** "+12% on previous 30 days" @param {string} words of `change` */
+function comparison(words) {
+  const before = previousName(view.value.range);
+  if (!words) return "";
+  if (words === "new") return `new: none in ${before}`;
+  return words === "no change" ? `same as ${before}` : `${words} on ${before}`;
+}
+
 /** @param {{ tile: Tile, report: any, before: any }} props */
 function TileView({ tile, report, before }) {
   const totals = report.totals;
-  const words = before && change(totals[tile.field], before[tile.field]);
+  const words = before ? change(totals[tile.field], before[tile.field]) : "";
   const values = (report.groups[0]?.series ?? []).map((/** @type {any} */ point) => point[tile.field]);
   return html`<div class="tile" data-testid=${`tile-${tile.key}`}>
     <span class="key">${tile.name}</span>
     <span class="figure-row"><span class=${`value ${tile.className}`} title=${tile.title?.(totals)}>${tile.value(totals)}</span><${Sparkline} values=${values} className=${tile.className} /></span>
     <span class="detail">${tile.detail(totals)}</span>
-    <span class="detail" data-testid="change">${words ? `${words}${words === "new" ? "," : ""} ${words === "no change" ? "from" : words === "new" ? "none in" : "on"} ${previousName(view.value.range)}` : " "}</span>
+    <span class="detail" data-testid="change">${comparison(words)}</span>
   </div>`;
 }
 
 /** @param {{ loaded: import("./loading.js").Loaded }} props */
 function Tiles({ loaded }) {
   const before = useLoaded(usagePath(previousSpan(view.value, span.value, view.value.zone), { bucket: "month" }), nowMs.value);
-  if (loaded.error) return html`<section class="card" data-testid="card-tiles" aria-label="Totals"><${Failure} loaded=${loaded} /></section>`;
+  if (loaded.error)
+    return html`<section class="card" data-testid="card-tiles" aria-label="Totals"><${Failure} loaded=${loaded} /></section>`;
   return html`<section class=${`tiles ${loaded.isLoading ? "is-stale" : ""}`} aria-label=${`Totals, ${rangeName(view.value)}, ${view.value.zone}`} aria-busy=${String(loaded.isLoading || before.isLoading)} data-testid="card-tiles">
     ${TILES.map((tile) =>
       loaded.data
@@ -98,11 +130,16 @@ function OverTime() {
   const bucket = bucketOf(span.value);
   const drawn = loaded.data?.group_by?.[0] === group ? stack(loaded.data, group, measure.field, rememberedSlots(group)) : null;
   const open = isOpen(span.value, nowMs.value);
-  const note = drawn && drawn.of > 0 ? (drawn.of > 5 ? `top 5 of ${count(drawn.of)} + other` : `${count(drawn.of)} ${drawn.of === 1 ? dimensionName(group) : `${dimensionName(group)}s`}`) : "";
+  const note =
+    drawn && drawn.of > 0
+      ? drawn.of > 5
+        ? `top 5 of ${count(drawn.of)} + other`
+        : `${count(drawn.of)} ${drawn.of === 1 ? dimensionName(group) : `${dimensionName(group)}s`}`
+      : "";
   const tools = html`<${Choice} name="Measure" value=${measureName} options=${Object.entries(MEASURES).map(([name, { name: words }]) => [name, words])} onChoose=${(/** @type {string} */ name) => show({ measure: name })} />
     <label class="by"><span class="sr">Stacked </span>by <select class="field small" value=${group} onChange=${(/** @type {any} */ event) => show({ group: event.currentTarget.value })}>${GROUPS.map((name) => html`<option value=${name} selected=${name === group}>${dimensionName(name)}</option>`)}</select></label>
     <button class="btn ghost" type="button" aria-pressed=${String(asTable)} onClick=${() => setAsTable(!asTable)}>View as table</button>`;
-  return html`<${Card} name="chart" span="span-12" height="chart-height" loaded=${drawn || loaded.error ? loaded : { ...loaded, data: null }} title=${`${measure.name} per ${BUCKET_NAMES[bucket]}`} note=${note} tools=${tools}>
+  return html`<${Card} name="chart" span="span-8" height="chart-height" loaded=${drawn || loaded.error ? loaded : { ...loaded, data: null }} title=${`${measure.name} per ${BUCKET_NAMES[bucket]}`} note=${note} tools=${tools}>
     ${() => drawn && (asTable ? html`<${TableTwin} stack=${drawn} measure=${measure} bucket=${bucket} open=${open} />` : html`<${Picture} stack=${drawn} measure=${measure} bucket=${bucket} open=${open} />`)}
   <//>`;
 }
@@ -110,7 +147,8 @@ function OverTime() {
 /** @param {{ name: string, value: string, options: [string, string][], onChoose: (value: string) => void }} props */
 function Choice({ name, value, options, onChoose }) {
   return html`<div class="segments" role="group" aria-label=${name}>${options.map(
-    ([option, words]) => html`<button type="button" aria-pressed=${String(option === value)} onClick=${() => onChoose(option)}>${words}</button>`,
+    ([option, words]) =>
+      html`<button type="button" aria-pressed=${String(option === value)} onClick=${() => onChoose(option)}>${words}</button>`,
   )}</div>`;
 }
 
@@ -135,9 +173,27 @@ function TableTwin({ stack: drawn, measure, bucket, open }) {
   const last = drawn.starts.length - 1;
   const rows = drawn.starts.map((start, at) => ({ start, at }));
   const columns = [
-    { id: "start", name: `${bucket[0].toUpperCase()}${bucket.slice(1)}`, value: (/** @type {any} */ row) => row.start, cell: (/** @type {any} */ row) => html`${bucketName(row.start, bucket)}${open && row.at === last ? html` <span class="caption">open</span>` : ""}` },
-    ...drawn.layers.map((layer) => ({ id: `layer-${layer.label}`, name: layer.label, numeric: true, value: (/** @type {any} */ row) => layer.values[row.at], cell: (/** @type {any} */ row) => measure.exact(layer.values[row.at]) })),
-    { id: "total", name: `Total, ${measure.title}`, numeric: true, value: (/** @type {any} */ row) => drawn.totals[row.at], cell: (/** @type {any} */ row) => measure.exact(drawn.totals[row.at]) },
+    {
+      id: "start",
+      name: `${bucket[0].toUpperCase()}${bucket.slice(1)}`,
+      value: (/** @type {any} */ row) => row.start,
+      cell: (/** @type {any} */ row) =>
+        html`${bucketName(row.start, bucket)}${open && row.at === last ? html` <span class="caption">open</span>` : ""}`,
+    },
+    ...drawn.layers.map((layer) => ({
+      id: `layer-${layer.label}`,
+      name: layer.label,
+      numeric: true,
+      value: (/** @type {any} */ row) => layer.values[row.at],
+      cell: (/** @type {any} */ row) => measure.exact(layer.values[row.at]),
+    })),
+    {
+      id: "total",
+      name: `Total, ${measure.title}`,
+      numeric: true,
+      value: (/** @type {any} */ row) => drawn.totals[row.at],
+      cell: (/** @type {any} */ row) => measure.exact(drawn.totals[row.at]),
+    },
   ];
   const sum = drawn.totals.reduce((total, value) => total + value, 0);
   const foot = html`<tfoot><tr><th scope="row">Sum</th>${drawn.layers.map((layer) => html`<td class="num" data-value=${layer.total}>${measure.exact(layer.total)}</td>`)}<td class="num" data-value=${sum}>${measure.exact(sum)}</td></tr></tfoot>`;
@@ -158,7 +214,8 @@ function Nothing() {
       () => setNewest(null),
     );
   }, [filters, nowMs.value]);
-  if (newest === undefined) return html`<section class="card span-12" aria-busy="true" aria-label="Nothing in this range"><${Skeleton} height="tall" /></section>`;
+  if (newest === undefined)
+    return html`<section class="card span-12" aria-busy="true" aria-label="Nothing in this range"><${Skeleton} height="tall" /></section>`;
   if (newest) {
     const day = dayText(dayOf(Date.parse(newest.timestamp), view.value.zone));
     return html`<section class="card span-12 empty" data-testid="empty-range">
@@ -185,11 +242,15 @@ function Page() {
   return html`<${Controls}><${Freshness} loaded=${loaded} /><//>
     <${Tiles} loaded=${loaded} />
     <div class="grid">
-      ${isEmpty ? html`<${Nothing} />` : html`<${OverTime} />
-        <${Breakdown} dimension="application_id" title="By application" />
+      ${
+        isEmpty
+          ? html`<${Nothing} />`
+          : html`<${OverTime} />
+        <${Breakdown} dimension="application_id" title="By application" most=${7} />
         <${Breakdown} dimension="model" title="By model" />
         <${Breakdown} dimension="provider" title="By provider" />
-        <${Breakdown} dimension="user_id" title="Top users" />`}
+        <${Breakdown} dimension="user_id" title="Top users" />`
+      }
     </div>
     <${RequestList} limit=${20} title="Recent requests" />`;
 }
