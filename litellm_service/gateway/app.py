@@ -8,15 +8,13 @@ from types import SimpleNamespace
 from gateway import __version__
 from gateway.domain.failpoint import failpoint
 from gateway.domain.usage import Usage
-from gateway.http import chat, openai
-from gateway.http.answering import CallingRoute, Parse
+from gateway.http.answering import CallingRoute
 from gateway.http.errors import status_of
 from gateway.http.guard import Guard
 from gateway.http.health import Health
 from gateway.http.models import ModelList
 from gateway.http.replying import App, Receive, Scope, Send
-from gateway.http.routes import Dispatcher, routes
-from gateway.http.sinks import OpenAIWire, SeedWire, Wire
+from gateway.http.routes import CALLING, Dispatcher, routes
 from gateway.identity import Identity
 from gateway.ledger.recovery import resolution
 from gateway.metering.charge import interrupted_usage
@@ -113,11 +111,11 @@ class Gateway:
         return interrupted_usage(setting.row.interrupted if setting else "estimate", input_tokens, output_tokens)
 
     def _calling_routes(self, pipeline: Pipeline, identity: Identity) -> dict[str, CallingRoute]:
-        def route(parse: Parse, wire: Wire) -> CallingRoute:
-            limit = self._settings.server.max_body_bytes
-            return CallingRoute(parse=parse, wire=wire, pipeline=pipeline, identity=identity, max_body_bytes=limit)
-
-        return {"/api/chat": route(chat.parse, SeedWire()), "/v1/chat/completions": route(openai.parse, OpenAIWire())}
+        limit = self._settings.server.max_body_bytes
+        return {
+            path: CallingRoute(parse=parse, wire=wire, pipeline=pipeline, identity=identity, max_body_bytes=limit)
+            for path, (parse, wire) in CALLING.items()
+        }
 
     def _parts(self) -> dict[str, dict[str, object]]:
         fault = self.store.fault

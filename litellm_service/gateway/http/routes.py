@@ -9,15 +9,22 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 
 from gateway.domain.errors import MethodNotAllowed, NotFound
-from gateway.http import openapi, requests, usage
-from gateway.http.answering import CallingRoute
+from gateway.http import chat, openai, openapi, requests, usage
+from gateway.http.answering import CallingRoute, Parse
 from gateway.http.health import Health
 from gateway.http.models import ModelList
 from gateway.http.protocol import HEADERS
 from gateway.http.replying import Receive, Scope, Send
+from gateway.http.sinks import OpenAIWire, SeedWire, Wire
 from gateway.identity import Identity
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+# The routes that call a model: how each reads its body and writes its answer.
+CALLING: dict[str, tuple[Parse, Wire]] = {
+    "/api/chat": (chat.parse, SeedWire()),
+    "/v1/chat/completions": (openai.parse, OpenAIWire()),
+}
 
 
 def routes(health: Health, models: ModelList, identity: Identity) -> list[Route]:
