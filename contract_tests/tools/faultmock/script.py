@@ -22,11 +22,11 @@ class Script:
 
     fault: str = ""
     tokens: int | None = None
-    first_ms: float = 0
-    delay_ms: float = 0
+    first_ms: float = 0.0
+    delay_ms: float = 0.0
     after: int = 3
     times: int = 0
-    size: float = 0
+    size: float = 0.0
     retry_after: str = ""
     n: int = 1
 
