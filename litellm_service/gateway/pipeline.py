@@ -7,13 +7,11 @@ from typing import Protocol
 from gateway.domain.entry import CostSource, Hold, Outcome, Settlement
 from gateway.domain.errors import GatewayError, ProviderError, StoreUnavailable
 from gateway.domain.failpoint import failpoint
-from gateway.domain.request import ModelRequest
-from gateway.domain.time import id_text, monotonic, new_request_id, now_ms
+from gateway.domain.time import monotonic
 from gateway.domain.usage import NO_USAGE, Usage
-from gateway.identity import Caller
+from gateway.exchange import ClientLeft, Exchange
 from gateway.metering.charge import input_tokens, interrupted_usage, rough_input_tokens
 from gateway.metering.prices import PriceBook, priced
-from gateway.metering.tokens import estimate_tokens
 from gateway.metering.usage import last, normalise
 from gateway.providers.deployment import Deployment
 from gateway.providers.openai import AnswerReader, Piece, chat_body
@@ -23,101 +21,17 @@ from gateway.routing.router import Router
 from gateway.store.sqlite.store import SqliteStore
 from gateway.telemetry.log import RequestLog
 
-PROGRESS_INTERVAL_S = 1
 AFTER_FINISH_S = 5
-AFTER_LEAVING_S = 0.5
+AFTER_TERMINATOR_S = 0.5
 STALE_RETRIES = 1
 CLIENT_LEFT = 499
-
-
-class ClientLeft(Exception):
-    """The client has hung up: nobody waits for this answer."""
 
 
 class Sink(Protocol):
     """The client's side of an answer."""
 
-    async def content(self, exchange: "Exchange", piece: Piece) -> None:
+    async def content(self, exchange: Exchange, piece: Piece) -> None:
         """Send a piece that comes before the end."""
-
-
-class Exchange:
-    """An admitted request and its reply, until it ends in exactly one outcome.
-
-    Times are of the monotonic clock, in seconds.
-    """
-
-    def __init__(self, request: ModelRequest, caller: Caller, received_at: float) -> None:
-        self.request = request
-        self.caller = caller
-        self.admitted_at_ms = now_ms()
-        self.request_id = new_request_id(self.admitted_at_ms)
-        self.id = id_text(self.request_id)
-        self.received_at = received_at
-        self.dispatched_at = received_at
-        self.first_token_at: float | None = None
-        self.answered_at: float | None = None
-        self.hold: Hold
-        self.deployment: Deployment
-        self.reader: AnswerReader | None = None
-        self.settlement: Settlement | None = None
-        self._reply: Reply | None = None
-        self._left = False
-        self.is_admitted = False
-        self._progress_at = received_at
-        self._estimated = (0, 0)
-
-    @property
-    def attempts(self) -> int:
-        """Upstream calls made so far."""
-        return self.hold.attempt + 1
-
-    def hang_up(self) -> None:
-        """The client has left: hang up on the provider, at once unless only the final usage is still to come."""
-        self._left = True
-        if self._reply is None:
-            return
-        if self.reader is not None and self.reader.finished:
-            asyncio.get_running_loop().call_later(AFTER_LEAVING_S, self.abort, ClientLeft())
-        else:
-            self.abort(ClientLeft())
-
-    def attach(self, reply: Reply) -> None:
-        """Remember whom to hang up on; raises `ClientLeft` if that is due already."""
-        self.check_client()
-        self._reply = reply
-        self.dispatched_at = monotonic()
-
-    def detach(self) -> None:
-        """The reply was read to its end: its connection may serve somebody else now, and is not ours to end."""
-        self._reply = None
-
-    def check_client(self) -> None:
-        """Raises `ClientLeft` if the client has hung up."""
-        if self._left:
-            raise ClientLeft
-
-    def abort(self, reason: Exception) -> None:
-        """End the upstream call, whatever state it is in; once."""
-        reply, self._reply = self._reply, None
-        if reply is not None:
-            reply.abort(reason)
-
-    def output_estimate(self) -> int:
-        """Tokens of the answer so far: by its words, and at least one for each piece that came."""
-        if self.reader is None:
-            return 0
-        seen, tokens = self._estimated
-        new = "".join(self.reader.counted[seen:])
-        self._estimated = (len(self.reader.counted), tokens + (estimate_tokens(new) if new else 0))
-        return max(self._estimated)
-
-    def progress_is_due(self, now: float) -> bool:
-        """Once a second."""
-        if now - self._progress_at < PROGRESS_INTERVAL_S:
-            return False
-        self._progress_at = now
-        return True
 
 
 class Pipeline:
@@ -233,7 +147,7 @@ class Pipeline:
     async def _rest(reader: AnswerReader, reply: Reply) -> Piece | None:
         """After the end only usage and the terminator may come, and not for ever."""
         try:
-            async with asyncio.timeout(AFTER_LEAVING_S if reader.terminated else AFTER_FINISH_S):
+            async with asyncio.timeout(AFTER_TERMINATOR_S if reader.terminated else AFTER_FINISH_S):
                 return await reader.next()
         except (TimeoutError, ProviderError):
             reply.abort(ClientLeft())

@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable
 from gateway.domain.errors import GatewayError, ShuttingDown
 from gateway.domain.request import ModelRequest
 from gateway.domain.time import monotonic
+from gateway.exchange import ClientLeft, Exchange
 from gateway.http.body import read_json
 from gateway.http.protocol import CONNECTION, HEADERS, Client
 from gateway.http.replying import Receive, Scope, Send, fresh_id, send_error
 from gateway.http.sinks import ClientSink, Wire
 from gateway.identity import Identity
-from gateway.pipeline import ClientLeft, Exchange, Pipeline
+from gateway.pipeline import Pipeline
 
 Parse = Callable[[bytes, dict[bytes, bytes]], ModelRequest]
 

@@ -9,10 +9,10 @@ from gateway.domain.errors import StoreUnavailable
 from gateway.domain.failpoint import failpoint
 from gateway.domain.money import usd
 from gateway.domain.time import iso_seed, monotonic
+from gateway.exchange import ClientLeft, Exchange
 from gateway.http.errors import RawHeaders, body_of
 from gateway.http.protocol import Client
 from gateway.http.replying import Send, send_bytes, send_error
-from gateway.pipeline import ClientLeft, Exchange
 from gateway.providers.openai import Piece
 
 KEEP_ALIVE_S = 15
