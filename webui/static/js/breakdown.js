@@ -56,8 +56,8 @@ function Bars({ data, dimension, measure, title, most, onAll }) {
 /** @param {{ data: { groups: Group[], totals: any }, dimension: string, title: string }} props */
 function Table({ data, dimension, title }) {
   const sum = data.totals.cost_nano_usd || 0;
-  const link = (/** @type {string} */ name) =>
-    `/requests?${writeView({ ...view.value, filters: withFilter(view.value.filters, dimension, name) })}`;
+  /** @param {string} name */
+  const listOf = (name) => `/requests?${writeView({ ...view.value, filters: withFilter(view.value.filters, dimension, name) })}`;
   /** @param {string} id @param {string} name @param {(t: any) => number | null} value @param {(value: any, totals: any) => string} shown */
   const figure = (id, name, value, shown) => ({
     id,
@@ -69,12 +69,16 @@ function Table({ data, dimension, title }) {
   const columns = [
     {
       id: "name",
-      name: dimensionName(dimension),
+      name: capital(dimensionName(dimension)),
       value: (/** @type {Group} */ group) => label(group.key[dimension]),
       cell: (/** @type {Group} */ group) =>
         html`<button class="cell-filter" type="button" title="Show only these" onClick=${() => addFilter(dimension, group.key[dimension])}>${label(group.key[dimension])}</button>`,
     },
-    figure("requests", "Requests", (t) => t.requests, count),
+    {
+      ...figure("requests", "Requests", (t) => t.requests, count),
+      cell: (/** @type {Group} */ group) =>
+        html`<a href=${listOf(group.key[dimension])} aria-label=${`${count(group.totals.requests)}, list the requests of ${label(group.key[dimension])}`}>${count(group.totals.requests)}</a>`,
+    },
     figure("in", "Tokens in", (t) => t.prompt_tokens, count),
     figure("cached", "Cached", (t) => t.cached_tokens, count),
     figure("out", "Tokens out", (t) => t.completion_tokens, count),
@@ -93,16 +97,12 @@ function Table({ data, dimension, title }) {
     ),
     figure("p95", "p95", (t) => t.response_time_p95, duration),
     figure("failed", "Failed", (t) => (t.requests ? t.errors / t.requests : null), percent),
-    {
-      id: "list",
-      name: "Requests list",
-      value: () => null,
-      cell: (/** @type {Group} */ group) =>
-        html`<a class="btn ghost" href=${link(group.key[dimension])} aria-label=${`List the requests of ${label(group.key[dimension])}`}>List</a>`,
-    },
   ];
   return html`<${SortedTable} label=${title} columns=${columns} rows=${data.groups} keyOf=${(/** @type {Group} */ group) => group.key[dimension]} first=${{ id: "cost", direction: "descending" }} />`;
 }
+
+/** @param {string} word */
+const capital = (word) => word[0].toUpperCase() + word.slice(1);
 
 /** USD a priced request cost on average. @param {any} totals */
 function eachCost({ requests, unpriced_requests: unpriced, cost_usd: usd }) {

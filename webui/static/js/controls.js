@@ -81,7 +81,8 @@ function place(button, panel) {
   const size = panel.getBoundingClientRect();
   panel.style.left = `${Math.max(8, Math.min(box.left, innerWidth - size.width - 8))}px`;
   panel.style.top = `${Math.max(8, Math.min(box.bottom + 6, innerHeight - size.height - 8))}px`;
-  /** @type {HTMLElement | null} */ (panel.querySelector("[autofocus], [aria-pressed=true], button, input, select"))?.focus();
+  const first = panel.querySelector("[aria-pressed=true]") ?? panel.querySelector("button, input, select");
+  /** @type {HTMLElement | null} */ (first)?.focus();
 }
 
 // ---------------------------------------------------------------------- range
