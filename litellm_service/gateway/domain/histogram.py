@@ -26,7 +26,12 @@ def lane(value_us: int) -> int:
 
 def unit(value_us: int) -> int:
     """A histogram that holds this one value: add them up."""
-    return 1 << (_LANE_BITS * lane(value_us))
+    return unit_of_lane(lane(value_us))
+
+
+def unit_of_lane(index: int) -> int:
+    """A histogram that holds one value of this lane."""
+    return 1 << (_LANE_BITS * index)
 
 
 def pack(histogram: int) -> bytes:

@@ -14,8 +14,8 @@ from gateway.domain.time import id_text
 from gateway.reports.requests import detail, page
 from gateway.reports.usage import UsageQuery, overview, usage
 from gateway.reports.zones import Range, outward
-from gateway.store.sqlite.audit import audit
 from gateway.store.questions import Filters, RequestQuery
+from gateway.store.sqlite.audit import audit
 from gateway.store.sqlite.reading import Reader
 
 pytestmark = pytest.mark.anyio

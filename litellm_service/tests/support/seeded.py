@@ -217,17 +217,17 @@ _HOURS = (
 )
 _LANES = f"""
 SELECT admitted_at_ms / {HOUR_MS}, application_ref, model_ref, provider_ref, metric, lane(value), count(*) FROM (
-    SELECT *, 1 AS metric, duration_us AS value FROM ledger UNION ALL SELECT *, 2, first_token_us FROM ledger
-    UNION ALL SELECT *, 3, overhead_us FROM ledger
+    SELECT *, 0 AS metric, duration_us AS value FROM ledger UNION ALL SELECT *, 1, first_token_us FROM ledger
+    UNION ALL SELECT *, 2, overhead_us FROM ledger
 ) WHERE id <= ? AND value IS NOT NULL AND {_FINAL} GROUP BY 1, 2, 3, 4, 5, 6
 """
 
 
 def _histograms(connection: sqlite3.Connection, watermark: int) -> None:
-    merged: dict[tuple[int, ...], int] = {}
-    for *key, lane, count in connection.execute(_LANES, (watermark,)):
-        merged[tuple(key)] = merged.get(tuple(key), 0) + (count << (64 * lane))
+    merged: dict[tuple[int, ...], list[int]] = {}
+    for *key, metric, lane, count in connection.execute(_LANES, (watermark,)):
+        merged.setdefault(tuple(key), [0, 0, 0])[metric] += count << (64 * lane)
     connection.executemany(
-        "INSERT INTO histograms VALUES (?, ?, ?, ?, ?, ?)",
-        ((*key, histogram.pack(lanes)) for key, lanes in merged.items()),
+        "INSERT INTO histograms VALUES (?, ?, ?, ?, ?, ?, ?)",
+        ((*key, *map(histogram.pack, metrics)) for key, metrics in merged.items()),
     )

@@ -196,7 +196,8 @@ CREATE TABLE histograms (
     application_ref INTEGER NOT NULL,
     model_ref INTEGER NOT NULL,
     provider_ref INTEGER NOT NULL,
-    metric INTEGER NOT NULL,
-    lanes BLOB NOT NULL,
-    PRIMARY KEY (hour, application_ref, model_ref, provider_ref, metric)
+    duration BLOB NOT NULL,
+    first_token BLOB NOT NULL,
+    overhead BLOB NOT NULL,
+    PRIMARY KEY (hour, application_ref, model_ref, provider_ref)
 ) WITHOUT ROWID;

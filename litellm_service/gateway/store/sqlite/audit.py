@@ -113,8 +113,8 @@ def _one(connection: sqlite3.Connection, statement: str, watermark: int) -> int:
 
 def _histogram_counts(connection: sqlite3.Connection) -> list[int]:
     counts = [0, 0, 0]
-    for metric, lanes in connection.execute("SELECT metric, lanes FROM histograms"):
-        counts[metric - 1] += histogram.total(histogram.unpack(lanes))
+    for row in connection.execute("SELECT duration, first_token, overhead FROM histograms"):
+        counts = [count + histogram.total(histogram.unpack(blob)) for count, blob in zip(counts, row, strict=True)]
     return counts
 
 

@@ -75,13 +75,18 @@ def histograms_of(
     if not KEPT.issuperset(group_by) or not KEPT.issuperset(match.names):
         return None
     key = "".join(f", {column}" for column in group_columns(group_by))
-    single = _single_hours(part)
+    single, unpack = _single_hours(part), histogram.unpack
     found = _Gathered(part)
-    statement = f"SELECT hour, metric, lanes{key} FROM histograms WHERE hour >= ? AND hour < ? {match.where}"
+    statement = (
+        f"SELECT hour, duration, first_token, overhead{key} FROM histograms WHERE hour >= ? AND hour < ? {match.where}"
+    )
     hours = (part.start // QUARTERS_PER_HOUR, -(-part.end // QUARTERS_PER_HOUR))
     for row in connection.execute(statement, (*hours, *match.values)):
         if row[0] not in single:
-            found.of(row[0] * QUARTERS_PER_HOUR, row[3:])[row[1] - 1] += histogram.unpack(row[2])
+            measured = found.of(row[0] * QUARTERS_PER_HOUR, row[4:])
+            measured[0] += unpack(row[1])
+            measured[1] += unpack(row[2])
+            measured[2] += unpack(row[3])
     tail = connection.execute(
         f"SELECT {_MEASURED}{key} FROM {_TAIL} {match.where}", (part.start, part.end, *match.values)
     )

@@ -12,7 +12,8 @@ QUARTERS_PER_HOUR = 4
 HISTOGRAM_CACHE = 5_000
 
 RollupKey = tuple[int, int, int, int, int, int, int]
-HistogramKey = tuple[int, int, int, int, int]
+HistogramKey = tuple[int, int, int, int]
+Histograms = tuple[int, int, int]  # duration, first token, overhead
 Coarse = dict[tuple[int, ...], list[int]]
 
 # The columns of a ledger row that a rollup counts, in the order in which `count` takes them.
@@ -61,12 +62,13 @@ _ADD_QUARTERS = _add(
 )
 _ADD_HOURS = _add("rollup_hours", "hour", "application_ref", "model_ref", "provider_ref", "http_status")
 _ADD_NAME_HOURS = _add("rollup_name_hours", "ref", "hour")
-_READ_LANES = """
-SELECT lanes FROM histograms
-WHERE hour = ? AND application_ref = ? AND model_ref = ? AND provider_ref = ? AND metric = ?
+_READ_HISTOGRAMS = """
+SELECT duration, first_token, overhead FROM histograms
+WHERE hour = ? AND application_ref = ? AND model_ref = ? AND provider_ref = ?
 """
-_WRITE_LANES = """
-INSERT OR REPLACE INTO histograms (hour, application_ref, model_ref, provider_ref, metric, lanes) VALUES (?, ?, ?, ?, ?, ?)
+_WRITE_HISTOGRAMS = """
+INSERT OR REPLACE INTO histograms (hour, application_ref, model_ref, provider_ref, duration, first_token, overhead)
+VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 
 
@@ -79,8 +81,8 @@ class PendingRollups:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._sums: dict[RollupKey, list[int]] = {}
-        self._lanes: dict[HistogramKey, dict[int, int]] = {}
-        self._known: dict[HistogramKey, int] = {}
+        self._lanes: dict[HistogramKey, tuple[dict[int, int], dict[int, int], dict[int, int]]] = {}
+        self._known: dict[HistogramKey, Histograms] = {}
         self._counted_to = 0
 
     def __bool__(self) -> bool:
@@ -128,16 +130,14 @@ class PendingRollups:
             if not one:
                 continue
             total[10] += duration_us
-            hour = at_ms // HOUR_MS
-            for metric, value in ((1, duration_us), (2, first_token_us), (3, overhead_us)):
-                if value is None:
-                    continue
-                histogram_key = (hour, application, model, provider, metric)
-                counts = lanes.get(histogram_key)
-                if counts is None:
-                    counts = lanes[histogram_key] = {}
-                lane = histogram.lane(value)
-                counts[lane] = counts.get(lane, 0) + 1
+            histogram_key = (at_ms // HOUR_MS, application, model, provider)
+            metrics = lanes.get(histogram_key)
+            if metrics is None:
+                metrics = lanes[histogram_key] = ({}, {}, {})
+            for counts, value in zip(metrics, (duration_us, first_token_us, overhead_us), strict=True):
+                if value is not None:
+                    lane = histogram.lane(value)
+                    counts[lane] = counts.get(lane, 0) + 1
 
     def flush(self) -> None:
         """Write the deltas and the watermark; the caller commits, then calls `flushed`."""
@@ -145,7 +145,7 @@ class PendingRollups:
         for statement, sums in ((_ADD_QUARTERS, self._sums), (_ADD_HOURS, hours), (_ADD_NAME_HOURS, name_hours)):
             self._connection.executemany(statement, [(*key, *total) for key, total in sums.items()])
         self._connection.executemany(
-            _WRITE_LANES, [(*key, self._merged(key, counts)) for key, counts in self._lanes.items()]
+            _WRITE_HISTOGRAMS, [(*key, *map(histogram.pack, self._merged(key))) for key in self._lanes]
         )
         self._connection.execute(
             "INSERT OR REPLACE INTO meta (name, value) VALUES ('rollup_watermark', ?)", (self._counted_to,)
@@ -158,15 +158,23 @@ class PendingRollups:
         if len(self._known) > HISTOGRAM_CACHE:
             self._known.clear()
 
-    def _merged(self, key: HistogramKey, counts: dict[int, int]) -> bytes:
+    def _merged(self, key: HistogramKey) -> Histograms:
         known = self._known.get(key)
         if known is None:
-            row = self._connection.execute(_READ_LANES, key).fetchone()
-            known = histogram.unpack(row[0]) if row else 0
-        for lane, count in counts.items():
-            known += count << (64 * lane)
-        self._known[key] = known
-        return histogram.pack(known)
+            row = self._connection.execute(_READ_HISTOGRAMS, key).fetchone()
+            known = (0, 0, 0) if row is None else _unpacked(row)
+        duration, first_token, overhead = map(int.__add__, known, map(_histogram, self._lanes[key]))
+        self._known[key] = (duration, first_token, overhead)
+        return self._known[key]
+
+
+def _unpacked(row: tuple[bytes, bytes, bytes]) -> Histograms:
+    duration, first_token, overhead = map(histogram.unpack, row)
+    return duration, first_token, overhead
+
+
+def _histogram(counts: dict[int, int]) -> int:
+    return sum(histogram.unit_of_lane(lane) * count for lane, count in counts.items())
 
 
 def _by_hour(quarters: dict[RollupKey, list[int]]) -> tuple[Coarse, Coarse]:

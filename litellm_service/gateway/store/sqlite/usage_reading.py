@@ -92,8 +92,9 @@ def _rows(
 ) -> Iterator[tuple[int, ...]]:
     """`unit, *group, *sums`; several rows may have the same unit and group."""
     for source, start, end, without in _readings(part, match, group_by):
-        statement = _statement(source, match, group_by)
-        values = (part.offset_s, part.unit_s, start, end, json_list(without), *match.values)
+        statement = _statement(source, match, group_by, leaving_out=bool(without))
+        left_out = (json_list(without),) if without else ()
+        values = (part.offset_s, part.unit_s, start, end, *left_out, *match.values)
         yield from (row for row in connection.execute(statement, values) if row[-1] is not None)
 
 
@@ -120,10 +121,11 @@ def _coarse(match: Match, group_by: Sequence[str]) -> _Source | None:
     return None
 
 
-def _statement(source: _Source, match: Match, group_by: Sequence[str]) -> str:
+def _statement(source: _Source, match: Match, group_by: Sequence[str], *, leaving_out: bool) -> str:
+    left_out = f"AND {source.time} NOT IN (SELECT value FROM json_each(?))" if leaving_out else ""
     columns = [f"({source.time} * {source.seconds} + ?) / ? AS unit", *group_columns(group_by)]
     return (
         f"SELECT {', '.join(columns)}, {_TOTALS} FROM {source.table} WHERE {source.time} >= ? AND {source.time} < ? "
-        f"AND {source.time} NOT IN (SELECT value FROM json_each(?)) {match.where} "
+        f"{left_out} {match.where} "
         f"GROUP BY {', '.join(['unit', *group_columns(group_by)])}"
     )
