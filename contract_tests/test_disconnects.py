@@ -112,7 +112,8 @@ async def test_whoever_leaves_is_recorded_and_the_provider_hung_up_on(
         call = calls[leaver.marker]
         entry = row(api, call["ids"]["x-request-id"])
         if call["how"] == "finished":  # its last token was on the way already when the client left
-            assert (leaver.where, entry["completion_tokens"]) == (TOKENS - 1, TOKENS), (leaver, entry)
+            assert leaver.where == TOKENS - 1, (leaver, entry)
+            assert near(entry["completion_tokens"], TOKENS), (leaver, entry)
             continue
         assert call["how"] in {"peer_fin", "peer_rst"}, (leaver, call)
         assert (entry["outcome"], entry["http_status"], entry["status"]) == ("abandoned", 499, "error"), leaver
@@ -190,10 +191,10 @@ async def reads_to_the_end(client: Client, stream: bool) -> bool:
 
 
 async def test_a_client_that_stops_reading_holds_the_provider_back(tmp_path: Any) -> None:
-    """The provider could send 10 MB at once; what piles up in the gateway is bounded, and leaving ends it."""
+    """The provider could send 36 MB at once; what piles up in the gateway is bounded, and leaving ends it."""
     with running_mock(tmp_path / "mock") as mock, running_api(tmp_path / "api", mock.url) as api:
         leaver = Leaver(1, "rst", "openai")
-        text = prompt(leaver.marker, tokens=60_000)
+        text = prompt(leaver.marker, tokens=200_000)
         client = await connect(api.port, receive_buffer=4096)
         await client.send(request_bytes(ROUTES["openai"], body("openai", text, stream=True)))
         await client.head()
@@ -205,7 +206,7 @@ async def test_a_client_that_stops_reading_holds_the_provider_back(tmp_path: Any
         call = mock.ended_call(leaver.marker)
         assert call["how"] in {"peer_fin", "peer_rst"}
         assert call["ended_at"] - left_at <= UPSTREAM_CLOSED_S
-        assert call["tokens_sent"] < 50_000
+        assert call["tokens_sent"] < 150_000
         assert memory < 150
         entry = wait_until(lambda: api.rows("SELECT * FROM requests WHERE id = ?", call["ids"]["x-request-id"]))[0]
         assert entry["outcome"] == "abandoned"
