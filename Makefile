@@ -23,6 +23,7 @@ fix: ## format and mend what can be mended by itself
 	@scripts/environment.sh dev
 	@$(PY) -m ruff check --fix --quiet . || true
 	@$(PY) -m ruff format .
+	@if [ -d webui/node_modules ]; then cd webui && npm run --silent fix; fi
 
 bench: ## measure against nginx, LiteLLM's proxy and Portkey; writes docs/performance.md
 	@scripts/environment.sh run

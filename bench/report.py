@@ -13,7 +13,7 @@ from bench.measuring import DIRECT, Results, Scenario
 from bench.messages import STREAM_CHUNKS
 from bench.systems import System
 
-BEGIN, END = "<!-- figures: begin (written by make bench) -->", "<!-- figures: end -->"
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 CONNECTIONS = (4, 32, 256)
 BUSY_OTHERS = 0.15
 
