@@ -77,6 +77,7 @@ DOCS = (
             **_RANGE,
             "bucket": "hour, day, week or month",
             "group_by": f"any of {', '.join(FILTERS)}",
+            "limit": "how many groups, the dearest first: 1 to 1000 (default 50); the rest is summed up in `others`",
             **_FILTERS,
         },
     ),

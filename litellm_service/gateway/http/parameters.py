@@ -121,6 +121,14 @@ def number(given: QueryParams, name: str, kind: Callable[[str], T], text: str | 
     return found
 
 
+def limit(given: QueryParams, *, default: int, most: int) -> int:
+    """`limit`, from 1 to `most`."""
+    found = number(given, "limit", int) if given.get("limit") else default
+    if not 1 <= found <= most:
+        raise InvalidRequest(f"limit: {found} is not between 1 and {most}.", param="limit")
+    return found
+
+
 def optional_number(given: QueryParams, name: str) -> float | None:
     """`None` if not given."""
     return number(given, name, float) if given.get(name) else None

@@ -10,7 +10,6 @@ from gateway.http import parameters as p
 from gateway.reports.requests import detail, page
 from gateway.store.questions import RequestQuery
 
-MAX_LIMIT = 200
 _RANGES = ("min_cost_usd", "max_cost_usd", "min_response_time", "max_response_time")
 _KNOWN = ("from", "to", "id", "cursor", "limit", *p.FILTERS, *_RANGES)
 
@@ -19,9 +18,6 @@ async def request_list(request: Request) -> Response:
     """Newest first, without content, a page at a time."""
     given = request.query_params
     p.refuse_unknown(given, _KNOWN)
-    limit = p.number(given, "limit", int) if given.get("limit") else 50
-    if not 1 <= limit <= MAX_LIMIT:
-        raise InvalidRequest(f"limit: 1 to {MAX_LIMIT}.", param="limit")
     from_ms, to_ms = p.moment(given, "from"), p.moment(given, "to")
     if from_ms is not None and to_ms is not None and from_ms >= to_ms:
         raise InvalidRequest("to: it must be later than `from`.", param="to")
@@ -35,7 +31,7 @@ async def request_list(request: Request) -> Response:
         max_response_time=p.optional_number(given, "max_response_time"),
         id_prefix=_id_prefix(given.get("id", "")),
         cursor=p.cursor(given),
-        limit=limit,
+        limit=p.limit(given, default=50, most=200),
     )
     return _json(await page(request.app.state.reader, query))
 

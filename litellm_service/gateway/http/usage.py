@@ -23,7 +23,7 @@ _INTERNALS = ("key_id", "operation", "upstream_model", "outcome", "overhead", "a
 async def usage(request: Request) -> Response:
     """One time series per group, and totals that are the same in every grouping."""
     given = request.query_params
-    p.refuse_unknown(given, (*_RANGE, "bucket", "group_by", *p.FILTERS))
+    p.refuse_unknown(given, (*_RANGE, "bucket", "group_by", "limit", *p.FILTERS))
     span = p.span(given, default_days=DEFAULT_DAYS)
     query = UsageQuery(
         span=span,
@@ -31,6 +31,7 @@ async def usage(request: Request) -> Response:
         bucket=p.bucket(given, span),
         filters=p.filters(given),
         group_by=p.group_by(given),
+        limit=p.limit(given, default=50, most=1000),
     )
     return _json(await usage_report(request.app.state.reader, query))
 

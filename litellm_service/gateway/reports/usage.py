@@ -1,6 +1,6 @@
 """Totals, groups and time series of usage."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,7 +11,7 @@ from gateway.domain import histogram
 from gateway.domain.money import usd
 from gateway.reports import zones
 from gateway.reports.zones import Bucket, Range, Segment
-from gateway.store.questions import SUMS, Figures, Filters, Part, UsageQuestion
+from gateway.store.questions import ENDLESS_S, SUMS, Cell, Figures, Filters, Part, UsageQuestion, added
 from gateway.store.sqlite.reading import Reader
 
 QUANTILES = (0.5, 0.95, 0.99)
@@ -19,6 +19,9 @@ METRICS = tuple(
     tuple(f"{name}_p{quantile * 100:.0f}" for quantile in QUANTILES)
     for name in ("response_time", "time_to_first_token", "overhead")
 )
+
+HISTOGRAM_NAMES = ("application_id", "model", "provider")
+_COST = SUMS.index("cost_nano_usd")
 
 Group = tuple[str, ...]
 Totals = dict[str, Any]
@@ -32,46 +35,7 @@ class UsageQuery(msgspec.Struct, frozen=True, kw_only=True):
     bucket: Bucket = "day"
     filters: Filters = Filters()
     group_by: tuple[str, ...] = ()
-    limit: int = 100
-
-
-class _Cell:
-    """Sums and histograms of one group in one bucket; they add up."""
-
-    def __init__(self) -> None:
-        self.sums = [0] * len(SUMS)
-        self.histograms = [0] * len(METRICS)
-
-    def add(self, other: "_Cell") -> None:
-        self.sums = list(map(int.__add__, self.sums, other.sums))
-        self.histograms = list(map(int.__add__, self.histograms, other.histograms))
-
-    def totals(self, *, with_latencies: bool) -> Totals:
-        """T of api.md: seconds, USD and exact nano-USD, `None` for what is not known."""
-        (requests, errors, plain, cached, written, output, reasoning, cost, unpriced, estimated, duration_us) = (
-            self.sums
-        )
-        nano = None if requests and unpriced == requests and not cost else cost
-        prompt, completion = plain + cached + written, output + reasoning
-        found: Totals = {
-            "requests": requests,
-            "errors": errors,
-            "prompt_tokens": prompt,
-            "cached_tokens": cached,
-            "cache_write_tokens": written,
-            "completion_tokens": completion,
-            "reasoning_tokens": reasoning,
-            "total_tokens": prompt + completion,
-            "cost_usd": usd(nano),
-            "cost_nano_usd": nano,
-            "unpriced_requests": unpriced,
-            "estimated_requests": estimated,
-            "avg_response_time": duration_us / requests / 1e6 if requests else None,
-        }
-        for names, lanes in zip(METRICS, self.histograms, strict=True):
-            values = histogram.percentiles_s(lanes, QUANTILES) if with_latencies else [None] * len(QUANTILES)
-            found.update(zip(names, values, strict=True))
-        return found
+    limit: int = 50
 
 
 async def usage(reader: Reader, query: UsageQuery) -> dict[str, Any]:
@@ -81,21 +45,29 @@ async def usage(reader: Reader, query: UsageQuery) -> dict[str, Any]:
     """
     segments = zones.segments(query.span, query.zone)
     parts = tuple(Part(s.start, s.end, s.offset_s, zones.unit_s(query.bucket)) for s in segments)
-    (figures,) = await reader.usage([UsageQuestion(parts=parts, filters=query.filters, group_by=query.group_by)])
-    by_group = _by_group(query, segments, figures)
-    ranked = sorted(((group, own, _sum(own.values())) for group, own in by_group.items()), key=_weight)
-    shown, rest = ranked[: query.limit], ranked[query.limit :]
+    question = UsageQuestion(parts=parts, filters=query.filters, group_by=query.group_by, limit=query.limit)
+    (answer,) = await reader.usage([question])
+    by_group = _by_group(query, segments, answer.cells)
+    whole = {group: added(own.values()) for group, own in by_group.items()}
     instants = zones.starts(query.span, query.bucket, query.zone)
+    everything = [*whole.values(), *([answer.others] if answer.others else [])]
     return {
         "from": _iso(query.span.start_ms),
         "to": _iso(query.span.end_ms),
         "tz": query.zone.key,
         "bucket": query.bucket,
         "group_by": list(query.group_by),
-        "totals": _sum(cell for _, _, cell in ranked).totals(with_latencies=_has_latencies(query)),
-        "groups": [_group(query, group, own, whole, instants) for group, own, whole in shown],
-        "others": _sum(cell for _, _, cell in rest).totals(with_latencies=_has_latencies(query)) if rest else None,
-        "group_count": len(ranked),
+        "totals": totals(added(everything)),
+        "groups": [
+            {
+                "key": dict(zip(query.group_by, group, strict=True)),
+                "totals": totals(whole[group]),
+                "series": _series(by_group[group], instants),
+            }
+            for group in _ranked(whole)
+        ],
+        "others": totals(answer.others) if answer.others else None,
+        "group_count": answer.group_count,
     }
 
 
@@ -104,84 +76,82 @@ async def overview(
 ) -> tuple[Totals, list[list[dict[str, Any]]]]:
     """One T for all of it, and for each grouping the totals of its groups, dearest first, `{name: value, …T}`.
 
-    All of one moment: every grouping has the same sum.
+    All of one moment: every grouping has the same sum. Groupings by what histograms know are folded from one question.
     """
-    endless = Part(query.span.start, query.span.end, 0, 2**53)
-    asked = [msgspec.structs.replace(query, group_by=group_by) for group_by in ((), *groupings)]
-    questions = [UsageQuestion(parts=(endless,), filters=query.filters, group_by=one.group_by) for one in asked]
-    (alone, *answers) = await reader.usage(questions)
-    total = _sum(map(_cell, alone)).totals(with_latencies=_has_latencies(asked[0]))
-    return total, [_listed(one, figures) for one, figures in zip(asked[1:], answers, strict=True)]
+    finest = tuple(name for name in HISTOGRAM_NAMES if any(name in grouping for grouping in groupings))
+    others = [grouping for grouping in groupings if not set(grouping) <= set(finest)]
+    endless = (Part(query.span.start, query.span.end, 0, ENDLESS_S),)
+    answers = await reader.usage(
+        [UsageQuestion(parts=endless, filters=query.filters, group_by=by) for by in (finest, *others)]
+    )
+    answered = dict(zip((finest, *others), answers, strict=True))
+
+    def listed(grouping: tuple[str, ...]) -> list[dict[str, Any]]:
+        known = grouping if grouping in answered else finest
+        folded = _folded(answered[known].cells, [known.index(name) for name in grouping])
+        return [{**dict(zip(grouping, group, strict=True)), **totals(folded[group])} for group in _ranked(folded)]
+
+    whole = added([cell.figures for cell in answered[finest].cells])
+    return totals(whole), [listed(grouping) for grouping in groupings]
 
 
-def _listed(query: UsageQuery, figures: list[Figures]) -> list[dict[str, Any]]:
-    with_latencies = _has_latencies(query)
-    ranked: list[_Ranked] = sorted(((one.group, {}, _cell(one)) for one in figures), key=_weight)
-    return [
-        {**dict(zip(query.group_by, group, strict=True)), **cell.totals(with_latencies=with_latencies)}
-        for group, _, cell in ranked
-    ]
+def totals(figures: Figures) -> Totals:
+    """T of api.md: seconds, USD and exact nano-USD, `None` for what is not known."""
+    (requests, errors, plain, cached, written, output, reasoning, cost, unpriced, estimated, duration_us) = figures.sums
+    nano = None if requests and unpriced == requests and not cost else cost
+    prompt, completion = plain + cached + written, output + reasoning
+    found: Totals = {
+        "requests": requests,
+        "errors": errors,
+        "prompt_tokens": prompt,
+        "cached_tokens": cached,
+        "cache_write_tokens": written,
+        "completion_tokens": completion,
+        "reasoning_tokens": reasoning,
+        "total_tokens": prompt + completion,
+        "cost_usd": usd(nano),
+        "cost_nano_usd": nano,
+        "unpriced_requests": unpriced,
+        "estimated_requests": estimated,
+        "avg_response_time": duration_us / requests / 1e6 if requests else None,
+    }
+    for names, lanes in zip(METRICS, figures.histograms or (0, 0, 0), strict=True):
+        found.update(zip(names, histogram.percentiles_s(lanes, QUANTILES), strict=True))
+    return found
 
 
-def _by_group(query: UsageQuery, segments: list[Segment], figures: list[Figures]) -> dict[Group, dict[datetime, _Cell]]:
-    """Cells by group and by the start of their bucket; several units of the store may make one bucket."""
+def _by_group(query: UsageQuery, segments: list[Segment], cells: list[Cell]) -> dict[Group, dict[datetime, Figures]]:
+    """Figures by group and by the start of their bucket; several units of the store may make one bucket."""
     starts: dict[tuple[int, int], datetime] = {}
-    found: dict[Group, dict[datetime, _Cell]] = {}
-    for one in figures:
-        at = (one.part, one.unit)
-        if at not in starts:
-            start = zones.bucket_start(one.unit, segments[one.part].offset_s, query.bucket, query.zone)
-            starts[at] = start.astimezone(UTC)
-        own = found.setdefault(one.group, {})
-        known = own.get(starts[at])
-        if known is None:
-            own[starts[at]] = _cell(one)
-        else:
-            known.add(_cell(one))
-    return found
-
-
-def _cell(figures: Figures) -> _Cell:
-    cell = _Cell()
-    cell.sums = list(figures.sums)
-    if figures.histograms is not None:
-        cell.histograms = list(figures.histograms)
-    return cell
-
-
-def _group(
-    query: UsageQuery, group: Group, own: dict[datetime, _Cell], whole: _Cell, instants: list[datetime]
-) -> dict[str, Any]:
-    with_latencies = _has_latencies(query)
-    nothing = _Cell().totals(with_latencies=with_latencies)
-    series = []
-    for instant in instants:
-        cell = own.get(instant.astimezone(UTC))
-        series.append(
-            {"start": instant.isoformat(), **(cell.totals(with_latencies=with_latencies) if cell else nothing)}
-        )
-    key = dict(zip(query.group_by, group, strict=True))
-    return {"key": key, "totals": whole.totals(with_latencies=with_latencies), "series": series}
-
-
-_Ranked = tuple[Group, dict[datetime, _Cell], _Cell]
-
-
-def _weight(ranked: _Ranked) -> tuple[int, int, Group]:
-    """The dearest first, then the busiest."""
-    group, _, cell = ranked
-    return -cell.sums[SUMS.index("cost_nano_usd")], -cell.sums[SUMS.index("requests")], group
-
-
-def _sum(cells: Iterable[_Cell]) -> _Cell:
-    found = _Cell()
+    found: dict[Group, dict[datetime, Figures]] = {}
     for cell in cells:
-        found.add(cell)
+        at = (cell.part, cell.unit)
+        if at not in starts:
+            start = zones.bucket_start(cell.unit, segments[cell.part].offset_s, query.bucket, query.zone)
+            starts[at] = start.astimezone(UTC)
+        own = found.setdefault(cell.group, {})
+        known = own.get(starts[at])
+        own[starts[at]] = cell.figures if known is None else added([known, cell.figures])
     return found
 
 
-def _has_latencies(query: UsageQuery) -> bool:
-    return query.filters.has_histogram and not set(query.group_by) - {"application_id", "model", "provider"}
+def _folded(cells: list[Cell], positions: list[int]) -> dict[Group, Figures]:
+    """Groups that agree in these names, added up."""
+    found: dict[Group, list[Figures]] = {}
+    for cell in cells:
+        found.setdefault(tuple(cell.group[position] for position in positions), []).append(cell.figures)
+    return {group: added(figures) for group, figures in found.items()}
+
+
+def _series(own: dict[datetime, Figures], instants: list[datetime]) -> list[dict[str, Any]]:
+    empty = totals(added([]))
+    points = ((instant, own.get(instant.astimezone(UTC))) for instant in instants)
+    return [{"start": instant.isoformat(), **(totals(figures) if figures else empty)} for instant, figures in points]
+
+
+def _ranked(groups: dict[Group, Figures]) -> list[Group]:
+    """The dearest first, then the busiest."""
+    return sorted(groups, key=lambda group: (-groups[group].sums[_COST], -groups[group].sums[0], group))
 
 
 def _iso(at_ms: int) -> str:

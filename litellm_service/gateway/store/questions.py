@@ -1,8 +1,15 @@
 """What can be asked of a store's reader, and what it answers, whichever database it is."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+
+SUMS = (
+    "requests", "errors", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
+    "cost_nano_usd", "unpriced_requests", "estimated_requests", "duration_us",
+)  # fmt: skip
+ENDLESS_S = 2**53
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +36,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 class Part(msgspec.Struct, frozen=True):
     """A range of quarters in which local time is UTC plus one offset; `unit_s`: the size of the units to group by.
 
-    Unit u lasts from `u * unit_s` to `(u + 1) * unit_s` seconds of local time since 1970.
+    Unit u lasts from `u * unit_s` to `(u + 1) * unit_s` seconds of local time since 1970; with `ENDLESS_S` all is unit 0.
     """
 
     start: int
@@ -39,30 +46,46 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class UsageQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """Sums over consecutive parts, by unit of time and by group."""
+    """Sums over consecutive parts, by unit of time and by group: of the `limit` dearest groups (`None`: of all)."""
 
     parts: tuple[Part, ...]
     filters: Filters = Filters()
     group_by: tuple[str, ...] = ()
+    limit: int | None = None
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """Sums (in the order of `SUMS`) and histograms of one group in one unit of one part.
+    """Sums (in the order of `SUMS`), and histograms of duration, first token, overhead: `None` where none are kept."""
 
-    `group` are names, or `success`/`error`. `histograms` are duration, first token, overhead; `None` where none are kept.
-    """
+    sums: list[int]
+    histograms: list[int] | None
+
+
+def added(figures: Iterable[Figures]) -> Figures:
+    """All together; of none, zeros."""
+    found = list(figures)
+    if not found:
+        return Figures([0] * len(SUMS), None)
+    sums = [sum(column) for column in zip(*(one.sums for one in found), strict=True)]
+    kept = [one.histograms for one in found if one.histograms is not None]
+    return Figures(sums, [sum(metric) for metric in zip(*kept, strict=True)] if kept else None)
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """The figures of one group (names, or `success`/`error`) in one unit of one part."""
 
     part: int
     unit: int
     group: tuple[str, ...]
-    sums: tuple[int, ...]
-    histograms: tuple[int, int, int] | None
+    figures: Figures
 
 
-SUMS = (
-    "requests", "errors", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
-    "cost_nano_usd", "unpriced_requests", "estimated_requests", "duration_us",
-)  # fmt: skip
+class UsageAnswer(msgspec.Struct, frozen=True):
+    """Cells where there is anything; the `group_count - limit` groups that are not among them, summed up, are `others`."""
+
+    cells: list[Cell]
+    group_count: int
+    others: Figures | None
 
 
 class RequestQuery(msgspec.Struct, frozen=True, kw_only=True):

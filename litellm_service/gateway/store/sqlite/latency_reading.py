@@ -6,6 +6,7 @@ would be too many hours, an hour counts in the unit in which it begins.
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from gateway.domain import histogram
 from gateway.domain.entry import Kind
@@ -18,11 +19,10 @@ QUARTER_S = 900
 QUARTER_MS = 1000 * QUARTER_S
 QUARTERS_PER_HOUR = 4
 HOUR_S = QUARTER_S * QUARTERS_PER_HOUR
-MANY_SINGLE_HOURS = 64
+MANY_SINGLE_HOURS = 26
 KEPT = frozenset({"application_id", "model", "provider"})
 
 Key = tuple[int, ...]
-Histograms = tuple[int, int, int]
 
 _MEASURED = "quarter, duration_us, first_token_us, overhead_us"
 _TAIL = f"""(
@@ -40,65 +40,57 @@ _SINGLE = f"""(
 ) WHERE true"""
 
 
-class _Gathered(dict[tuple[int, Key], list[int]]):
-    """(unit, group) → histograms of duration, first token and overhead."""
-
-    def __init__(self, part: Part) -> None:
-        super().__init__()
-        self._part = part
-        self._units: dict[int, int] = {}
-
-    def of(self, quarter: int, key: Key) -> list[int]:
-        """The histograms that a quarter's requests count in."""
-        unit = self._units.get(quarter)
-        if unit is None:
-            unit = self._units[quarter] = (quarter * QUARTER_S + self._part.offset_s) // self._part.unit_s
-        known = self.get((unit, key))
-        if known is None:
-            known = self[unit, key] = [0, 0, 0]
-        return known
-
-    def count(self, rows: Iterable[tuple[int, ...]], without_hours: set[int]) -> None:
-        """Add requests one by one: `quarter, duration, first token, overhead, *group`."""
-        for row in rows:
-            if row[0] // QUARTERS_PER_HOUR not in without_hours:
-                measured = self.of(row[0], row[4:])
-                for metric, value in enumerate(row[1:4]):
-                    if value is not None:
-                        measured[metric] += histogram.unit(value)
+Gathered = dict[tuple[int, Key], list[int]]
 
 
-def histograms_of(
-    connection: sqlite3.Connection, part: Part, match: Match, group_by: Sequence[str]
-) -> dict[tuple[int, Key], Histograms] | None:
-    """By unit and group; `None` where none are kept for this grouping or these filters."""
+def histograms_of(connection: sqlite3.Connection, part: Part, match: Match, group_by: Sequence[str]) -> Gathered | None:
+    """Duration, first token and overhead by unit and group; `None` where none are kept for this grouping or these filters."""
     if not KEPT.issuperset(group_by) or not KEPT.issuperset(match.names):
         return None
     key = "".join(f", {column}" for column in group_columns(group_by))
-    single, unpack = _single_hours(part), histogram.unpack
-    found = _Gathered(part)
+    single = _single_hours(part)
+    found: Gathered = {}
     statement = (
         f"SELECT hour, duration, first_token, overhead{key} FROM histograms WHERE hour >= ? AND hour < ? {match.where}"
     )
     hours = (part.start // QUARTERS_PER_HOUR, -(-part.end // QUARTERS_PER_HOUR))
-    for row in connection.execute(statement, (*hours, *match.values)):
-        if row[0] not in single:
-            measured = found.of(row[0] * QUARTERS_PER_HOUR, row[4:])
-            measured[0] += unpack(row[1])
-            measured[1] += unpack(row[2])
-            measured[2] += unpack(row[3])
-    tail = connection.execute(
-        f"SELECT {_MEASURED}{key} FROM {_TAIL} {match.where}", (part.start, part.end, *match.values)
-    )
-    found.count(tail, without_hours=single)
+    _add_kept(found, connection.execute(statement, (*hours, *match.values)), part, single)
+    tail = f"SELECT {_MEASURED}{key} FROM {_TAIL} {match.where}"
+    _add_single(found, connection.execute(tail, (part.start, part.end, *match.values)), part, single)
     for hour in single:
         first = max(part.start, hour * QUARTERS_PER_HOUR)
         last = min(part.end, (hour + 1) * QUARTERS_PER_HOUR)
         ids = (id_floor(first * QUARTER_MS), id_floor(last * QUARTER_MS))
-        found.count(
-            connection.execute(f"SELECT {_MEASURED}{key} FROM {_SINGLE} {match.where}", (*ids, *match.values)), set()
-        )
-    return {at: (values[0], values[1], values[2]) for at, values in found.items()}
+        rows = connection.execute(f"SELECT {_MEASURED}{key} FROM {_SINGLE} {match.where}", (*ids, *match.values))
+        _add_single(found, rows, part, set())
+    return found
+
+
+def _add_kept(found: Gathered, rows: Iterable[tuple[Any, ...]], part: Part, without_hours: set[int]) -> None:
+    """`hour, *histograms, *group`: the many rows of a report, so every step counts."""
+    unpack = histogram.unpack
+    for row in rows:
+        if row[0] in without_hours:
+            continue
+        at = ((row[0] * HOUR_S + part.offset_s) // part.unit_s, row[4:])
+        known = found.get(at)
+        if known is None:
+            found[at] = [unpack(row[1]), unpack(row[2]), unpack(row[3])]
+        else:
+            known[0] += unpack(row[1])
+            known[1] += unpack(row[2])
+            known[2] += unpack(row[3])
+
+
+def _add_single(found: Gathered, rows: Iterable[tuple[Any, ...]], part: Part, without_hours: set[int]) -> None:
+    """Requests one by one: `quarter, *microseconds, *group`."""
+    for row in rows:
+        if row[0] // QUARTERS_PER_HOUR in without_hours:
+            continue
+        measured = found.setdefault(((row[0] * QUARTER_S + part.offset_s) // part.unit_s, row[4:]), [0, 0, 0])
+        for metric, value in enumerate(row[1:4]):
+            if value is not None:
+                measured[metric] += histogram.unit(value)
 
 
 def cut_hours(part: Part) -> list[int]:

@@ -49,6 +49,12 @@ def matching(connection: sqlite3.Connection, filters: Filters) -> Match:
     return Match(" ".join(clauses), tuple(values), frozenset(names), never)
 
 
+def narrowed_to(match: Match, name: str, refs: Sequence[int]) -> Match:
+    """The same, and only these names of one dimension."""
+    where = f"{match.where} AND {DIMENSIONS[name][0]} IN ({marks(refs)})"
+    return Match(where, (*match.values, *refs), match.names | {name}, match.never)
+
+
 def refs_of(connection: sqlite3.Connection, filters: Filters) -> dict[str, list[int]]:
     """The ids of the names in each filter that is set; names that were never used have none."""
     found: dict[str, list[int]] = {}

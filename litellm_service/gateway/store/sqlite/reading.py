@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.time import monotonic
-from gateway.store.questions import Figures, FullRequest, RequestQuery, UsageQuestion
+from gateway.store.questions import FullRequest, RequestQuery, UsageAnswer, UsageQuestion
 from gateway.store.sqlite.request_reading import full_request, list_requests
-from gateway.store.sqlite.usage_reading import figures
+from gateway.store.sqlite.usage_reading import answer
 
 T = TypeVar("T")
 
@@ -42,9 +42,9 @@ class Reader:
         for connection in self._connections:
             connection.close()
 
-    async def usage(self, questions: Sequence[UsageQuestion]) -> list[list[Figures]]:
-        """The figures for each question, all of the same moment."""
-        return await self._read(lambda connection: [figures(connection, question) for question in questions])
+    async def usage(self, questions: Sequence[UsageQuestion]) -> list[UsageAnswer]:
+        """An answer to each question, all of the same moment."""
+        return await self._read(lambda connection: [answer(connection, question) for question in questions])
 
     async def requests(self, query: RequestQuery) -> list[dict[str, Any]]:
         """At most `limit` rows by column (`LIST_COLUMNS`), newest first, without any content."""

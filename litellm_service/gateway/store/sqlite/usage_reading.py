@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from gateway.domain.entry import Kind
-from gateway.store.questions import SUMS, Figures, Part, UsageQuestion
+from gateway.store.questions import ENDLESS_S, SUMS, Cell, Figures, Part, UsageAnswer, UsageQuestion, added
 from gateway.store.sqlite.dimensions import Dimension
 from gateway.store.sqlite.latency_reading import QUARTERS_PER_HOUR, cut_hours, histograms_of
-from gateway.store.sqlite.matching import Match, group_columns, json_list, matching, named
+from gateway.store.sqlite.matching import Match, group_columns, json_list, matching, named, narrowed_to
 
 QUARTER_S = 900
 MANY_CUT_HOURS = 400
@@ -43,6 +43,7 @@ _QUARTERS = _Source("rollups", "quarter", QUARTER_S)
 _QUARTERS_OF_USERS = _Source("rollups INDEXED BY rollups_by_user", "quarter", QUARTER_S)
 _HOURS = _Source("rollup_hours", "hour", QUARTER_S * QUARTERS_PER_HOUR)
 _TAIL_QUARTERS = _Source(_TAIL, "quarter", QUARTER_S)
+_ALONE = {("user_id",), ("key_id",)}
 _BY_HOUR = {"application_id", "model", "provider", "status", "http_status"}
 
 
@@ -59,20 +60,64 @@ _EACH_NAME = {"user_id": _of_each(Dimension.USER, "user_ref"), "key_id": _of_eac
 _SOME_NAMES = {"user_id": _of_some("user_ref"), "key_id": _of_some("key_ref")}
 
 
-def figures(connection: sqlite3.Connection, question: UsageQuestion) -> list[Figures]:
-    """One for each part, unit and group where there is anything."""
-    match = matching(connection, question.filters)
+def answer(connection: sqlite3.Connection, question: UsageQuestion) -> UsageAnswer:
+    """The cells of the dearest groups, and the sum of the others."""
+    match, group_by = matching(connection, question.filters), question.group_by
     if match.never:
-        return []
-    found: list[Figures] = []
+        return UsageAnswer([], 0, None)
+    if group_by in _ALONE and question.limit is not None and not match.names:
+        return _of_the_dearest(connection, question, match, question.limit)
+    found = _figures(connection, question, match)
+    totals: dict[Key, Figures] = {}
+    for (_, _, key), figures in found.items():
+        totals[key] = added([totals[key], figures]) if key in totals else figures
+    shown, rest = _ranked(totals, question.limit)
+    others = added([totals[key] for key in rest]) if rest else None
+    return UsageAnswer(_cells(connection, found, shown, group_by), len(totals), others)
+
+
+def _of_the_dearest(connection: sqlite3.Connection, question: UsageQuestion, match: Match, limit: int) -> UsageAnswer:
+    """Of very many names, first the totals; then the units of those that are shown."""
+    whole = Part(question.parts[0].start, question.parts[-1].end, 0, ENDLESS_S)
+    group_by = question.group_by
+    totals = {key: Figures(sums, None) for (_, key), sums in _sums(connection, whole, match, group_by).items()}
+    shown, rest = _ranked(totals, limit)
+    narrowed = narrowed_to(match, group_by[0], [key[0] for key in shown])
+    cells = _cells(connection, _figures(connection, question, narrowed), shown, group_by) if shown else []
+    return UsageAnswer(cells, len(totals), added([totals[key] for key in rest]) if rest else None)
+
+
+def _figures(
+    connection: sqlite3.Connection, question: UsageQuestion, match: Match
+) -> dict[tuple[int, int, Key], Figures]:
+    found = {}
     for index, part in enumerate(question.parts):
-        sums = _sums(connection, part, match, question.group_by)
         histograms = histograms_of(connection, part, match, question.group_by)
-        names = named(connection, (key for _, key in sums), question.group_by)
-        for (unit, key), values in sums.items():
-            own = None if histograms is None else histograms.get((unit, key), (0, 0, 0))
-            found.append(Figures(index, unit, names[key], tuple(values), own))
+        for at, sums in _sums(connection, part, match, question.group_by).items():
+            own = None if histograms is None else histograms.get(at, [0, 0, 0])
+            found[index, *at] = Figures(sums, own)
     return found
+
+
+def _ranked(totals: dict[Key, Figures], limit: int | None) -> tuple[list[Key], list[Key]]:
+    """The dearest groups, then the busiest; and those beyond the limit."""
+
+    def weight(key: Key) -> tuple[int, int, Key]:
+        sums = totals[key].sums
+        return -sums[SUMS.index("cost_nano_usd")], -sums[SUMS.index("requests")], key
+
+    ranked = sorted(totals, key=weight)
+    return (ranked, []) if limit is None else (ranked[:limit], ranked[limit:])
+
+
+def _cells(
+    connection: sqlite3.Connection,
+    found: dict[tuple[int, int, Key], Figures],
+    shown: Sequence[Key],
+    group_by: Sequence[str],
+) -> list[Cell]:
+    names = named(connection, shown, group_by)
+    return [Cell(part, unit, names[key], figures) for (part, unit, key), figures in found.items() if key in names]
 
 
 def _sums(
@@ -91,11 +136,13 @@ def _rows(
     connection: sqlite3.Connection, part: Part, match: Match, group_by: Sequence[str]
 ) -> Iterator[tuple[int, ...]]:
     """`unit, *group, *sums`; several rows may have the same unit and group."""
+    in_units = part.unit_s < ENDLESS_S
+    units = (part.offset_s, part.unit_s) if in_units else ()
     for source, start, end, without in _readings(part, match, group_by):
-        statement = _statement(source, match, group_by, leaving_out=bool(without))
+        statement = _statement(source, match, group_by, in_units=in_units, leaving_out=bool(without))
         left_out = (json_list(without),) if without else ()
-        values = (part.offset_s, part.unit_s, start, end, *left_out, *match.values)
-        yield from (row for row in connection.execute(statement, values) if row[-1] is not None)
+        rows = connection.execute(statement, (*units, start, end, *left_out, *match.values))
+        yield from (row for row in rows if row[-1] is not None)
 
 
 def _readings(part: Part, match: Match, group_by: Sequence[str]) -> Iterator[tuple[_Source, int, int, Sequence[int]]]:
@@ -121,11 +168,13 @@ def _coarse(match: Match, group_by: Sequence[str]) -> _Source | None:
     return None
 
 
-def _statement(source: _Source, match: Match, group_by: Sequence[str], *, leaving_out: bool) -> str:
+def _statement(source: _Source, match: Match, group_by: Sequence[str], *, in_units: bool, leaving_out: bool) -> str:
+    """Without units the rows may already lie in the order of the groups, and need no sorting."""
+    unit = f"({source.time} * {source.seconds} + ?) / ?" if in_units else "0"
+    columns = group_columns(group_by)
+    grouped = ", ".join(["unit", *columns] if in_units else columns)
     left_out = f"AND {source.time} NOT IN (SELECT value FROM json_each(?))" if leaving_out else ""
-    columns = [f"({source.time} * {source.seconds} + ?) / ? AS unit", *group_columns(group_by)]
     return (
-        f"SELECT {', '.join(columns)}, {_TOTALS} FROM {source.table} WHERE {source.time} >= ? AND {source.time} < ? "
-        f"{left_out} {match.where} "
-        f"GROUP BY {', '.join(['unit', *group_columns(group_by)])}"
+        f"SELECT {', '.join([f'{unit} AS unit', *columns])}, {_TOTALS} FROM {source.table} "
+        f"WHERE {source.time} >= ? AND {source.time} < ? {left_out} {match.where} {'GROUP BY' if grouped else ''} {grouped}"
     )
