@@ -41,7 +41,7 @@ def ask(page: Page, text: str, model: str | None = None) -> Locator:
     write(page, text)
     expect(page.locator(".answer")).to_have_count(before + 1)
     answer = page.locator(".answer").last
-    expect(answer.get_by_test_id("receipt-time").or_(answer.locator(".failure"))).to_be_visible(timeout=15_000)
+    expect(answer.get_by_test_id("receipt-time").or_(answer.locator(".failure")).first).to_be_visible(timeout=15_000)
     return answer
 
 

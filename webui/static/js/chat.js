@@ -572,10 +572,6 @@ function start() {
     document.title = `${title.value} · Gateway`;
   });
   effect(() => {
-    if (draft.value) localStorage.setItem(draftKey(), draft.value);
-    else localStorage.removeItem(draftKey());
-  });
-  effect(() => {
     const last = turns.value.at(-1)?.answers.at(-1)?.record?.tokens;
     contextTokens.value = (last?.prompt ?? 0) + (last?.completion ?? 0);
   });
@@ -592,6 +588,10 @@ function start() {
     if (/** @type {CustomEvent} */ (event).detail === chatId.value) startNew();
   });
   openFromPath();
+  effect(() => {
+    if (draft.value) localStorage.setItem(draftKey(), draft.value);
+    else localStorage.removeItem(draftKey());
+  });
   let known = "";
   effect(() => {
     const { state } = connection.value;

@@ -102,6 +102,12 @@ const BY_STATUS = [
   [(status) => status >= 400 && status < 500, BY_CODE.provider_rejected],
   [(status) => status >= 502, BY_CODE.provider_unavailable],
 ];
+/** @type {Explanation} */
+const REFUSED_KEY = {
+  title: "The provider refused its key.",
+  advice: "Look at this line in .env, then start the API service again:",
+  actions: ["model", "retry"],
+};
 const UNKNOWN = {
   title: "Something went wrong in the gateway.",
   advice: "Its log has the reason under the request’s id.",
@@ -112,8 +118,8 @@ const UNKNOWN = {
 export function explain({ status, code, message }) {
   const known = BY_CODE[code] ?? BY_STATUS.find(([matches]) => matches(status))?.[1];
   const found = /** @type {Explanation} */ (known ?? UNKNOWN);
-  if (code !== "provider_not_configured") return found;
-  return { ...found, line: envLine(message) };
+  if (code === "provider_not_configured") return { ...found, line: envLine(message) };
+  return /refused the key/.test(message) ? { ...REFUSED_KEY, line: envLine(message) } : found;
 }
 
 /** The line for .env that a message names. @param {string} message */

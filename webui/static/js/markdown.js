@@ -121,6 +121,7 @@ const PURIFY = {
   ],
   ALLOWED_ATTR: ["href", "class", "start", "align"],
   ALLOWED_URI_REGEXP: SAFE_LINK,
+  ADD_URI_SAFE_ATTR: ["align", "start"],
 };
 
 /** @param {Block} block @returns {DocumentFragment} */
@@ -222,7 +223,7 @@ function dress(fragment, block) {
 /** @template {keyof HTMLElementTagNameMap} K @param {K} name @param {string} className @param {(Node | string)[]} children */
 function element(name, className, ...children) {
   const made = document.createElement(name);
-  made.className = className;
+  if (className) made.className = className;
   made.append(...children);
   return made;
 }
@@ -231,7 +232,7 @@ function element(name, className, ...children) {
 function scrollable(table) {
   const region = element("div", "table-scroll");
   region.tabIndex = 0;
-  region.setAttribute("role", "region");
+  region.setAttribute("role", "group");
   region.setAttribute("aria-label", "Table");
   const copy = /** @type {HTMLTableElement} */ (table.cloneNode(true));
   region.append(copy);

@@ -157,7 +157,7 @@ export function Turns({ turns, acts, busy }) {
   return turns.map((turn, at) => {
     const isLast = at === turns.length - 1;
     const answer = turn.answers[turn.shown];
-    return html`<section class="turn" key=${turn.id} aria-label=${`Exchange ${at + 1}`}>
+    return html`<div class="turn" key=${turn.id}>
       <article class="msg user" aria-label="You said">
         <${Bubble} text=${turn.text} />
         <span class="actions">
@@ -166,7 +166,7 @@ export function Turns({ turns, acts, busy }) {
         </span>
       </article>
       ${answer && html`<${AnswerView} key=${answer.id} turn=${turn} answer=${answer} isLast=${isLast} busy=${busy} acts=${acts} />`}
-    </section>`;
+    </div>`;
   });
 }
 
