@@ -21,7 +21,9 @@ SUITES = {
 def main() -> int:
     """Run the suites that are named, or all, and give pytest's exit status."""
     parser = argparse.ArgumentParser(prog="make verify ARGS=…", description=__doc__)
-    parser.add_argument("suites", nargs="*", choices=[*SUITES, []], metavar="suite", help=f"some of: {', '.join(SUITES)} (all)")
+    parser.add_argument(
+        "suites", nargs="*", choices=[*SUITES, []], metavar="suite", help=f"some of: {', '.join(SUITES)} (all)"
+    )
     chosen = parser.parse_args().suites or list(SUITES)
     files = [str(FOLDER / SUITES[name]) for name in chosen]
     environment = {**os.environ, "VERIFY": "1"}

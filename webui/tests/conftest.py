@@ -90,7 +90,9 @@ def open_page(browser: Browser, webui: WebUI) -> Iterator[OpenPage]:
     watch = Watch(webui.url)
     contexts: list[BrowserContext] = []
 
-    def opened(path: str = "/", *, theme: str = "light", small: bool = False, url: str = webui.url, **more: object) -> Page:
+    def opened(
+        path: str = "/", *, theme: str = "light", small: bool = False, url: str = webui.url, **more: object
+    ) -> Page:
         watch.own = url
         settings = {"viewport": SMALL if small else LARGE, "color_scheme": theme, "has_touch": small, **more}
         context = browser.new_context(**settings)  # type: ignore[arg-type]
