@@ -96,8 +96,9 @@ def bucket(given: QueryParams, span: Range) -> Bucket:
 
 
 def group_by(given: QueryParams) -> tuple[str, ...]:
-    """`group_by`, several separated by commas or repeated."""
-    names = [name.strip() for text in given.getlist("group_by") for name in text.split(",") if name.strip()]
+    """`group_by`, several separated by commas or repeated; `application` is short for `application_id`."""
+    asked = [name.strip() for text in given.getlist("group_by") for name in text.split(",") if name.strip()]
+    names = [f"{name}_id" if f"{name}_id" in GROUPS else name for name in asked]
     return tuple(dict.fromkeys(one_of("group_by", name, GROUPS) for name in names))
 
 

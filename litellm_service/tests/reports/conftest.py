@@ -2,21 +2,12 @@
 
 import sqlite3
 from contextlib import closing
-from types import SimpleNamespace
 
 import pytest
+from reading_routes import SECRET, application
 from seeded import Shape, fill
 
-from gateway.http.guard import Guard
-from gateway.http.health import Health
-from gateway.http.models import ModelList
-from gateway.http.routes import Dispatcher, routes
-from gateway.identity import Identity
-from gateway.metering.models import ModelMap
-from gateway.metering.prices import PriceBook
 from gateway.store.sqlite.reading import Reader
-
-SECRET = "What is a ledger, my canary?"
 
 
 class Rows(list):
@@ -60,11 +51,3 @@ def filled_reader(filled):
 @pytest.fixture
 def app(filled_reader):
     return application(filled_reader)
-
-
-def application(reader):
-    """The reading routes as the service serves them, without a key."""
-    models = ModelMap.load()
-    found = routes(Health(dict), ModelList({}, models, PriceBook(models), {}, {}), Identity(None))
-    dispatcher = Dispatcher({}, found, SimpleNamespace(state=SimpleNamespace(reader=reader)))
-    return Guard(dispatcher, allowed_hosts=["localhost"], cors_origins=[])
