@@ -3,7 +3,7 @@ import { getJson } from "./api.js";
 import { label } from "./chart.js";
 import { computed, html, Icon, signal, useEffect, useId, useRef, useState } from "./core.js";
 import { compact } from "./format.js";
-import { bucketOf, customProblem, dayOf, dayText, PRESETS, plusDays, rangeName, spanOf } from "./ranges.js";
+import { bucketOf, customProblem, dayOf, dayText, isZone, PRESETS, plusDays, rangeName, spanOf } from "./ranges.js";
 import { DIMENSIONS, dimensionName, filterPairs, localZone, readView, withFilter, withoutFilter, writeView } from "./urlstate.js";
 
 export const view = signal(readView(location.search));
@@ -90,7 +90,7 @@ function place(button, panel) {
 /** @param {{ close: () => void }} props */
 function RangePanel({ close }) {
   const { range, from, to, zone } = view.value;
-  const ids = [useId(), useId(), useId(), useId()];
+  const ids = [useId(), useId(), useId()];
   const today = dayOf(Date.now(), zone);
   const [days, setDays] = useState({ from: from || dayText(plusDays(today, -6)), to: to || dayText(today) });
   const [problem, setProblem] = useState("");
@@ -121,14 +121,29 @@ function RangePanel({ close }) {
       ${problem && html`<p class="field-error" id=${ids[2]} role="alert">${problem}</p>`}
       <button class="btn" type="submit">Show these days</button>
     </form>
-    <div class="stack"><label for=${ids[3]}>Time zone</label><select class="field" id=${ids[3]} value=${zone} onChange=${(/** @type {any} */ event) => show({ zone: event.currentTarget.value })}>
-      ${zones(zone).map((name) => html`<option key=${name} value=${name} selected=${name === zone}>${name}</option>`)}
-    </select></div>
+    <${ZoneField} />
   </div>`;
 }
 
-/** @param {string} chosen */
-const zones = (chosen) => [...new Set([chosen, localZone(), "UTC", ...Intl.supportedValuesOf("timeZone")])];
+/** Any IANA name; browsers list only the older ones of some places. */
+function ZoneField() {
+  const ids = [useId(), useId(), useId()];
+  const [problem, setProblem] = useState("");
+  /** @param {any} event */
+  const choose = ({ currentTarget: { value } }) => {
+    const name = value.trim();
+    setProblem(isZone(name) ? "" : "There is no such time zone. Use a name such as Europe/Paris or UTC.");
+    if (isZone(name)) show({ zone: name });
+  };
+  return html`<div class="stack"><label for=${ids[0]}>Time zone</label>
+    <input class="field" id=${ids[0]} list=${ids[1]} autocomplete="off" spellcheck=${false} value=${view.value.zone} onChange=${choose}
+      aria-invalid=${problem ? "true" : null} aria-describedby=${problem ? ids[2] : null} />
+    <datalist id=${ids[1]}>${zones.value.map((name) => html`<option key=${name} value=${name}></option>`)}</datalist>
+    ${problem && html`<p class="field-error" id=${ids[2]} role="alert">${problem}</p>`}
+  </div>`;
+}
+
+const zones = computed(() => [...new Set([localZone(), "UTC", "Asia/Kolkata", "Asia/Kathmandu", ...Intl.supportedValuesOf("timeZone")])]);
 
 // -------------------------------------------------------------------- filters
 

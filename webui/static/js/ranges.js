@@ -88,8 +88,9 @@ export function parseDay(text) {
 /** @param {Day} day */
 export const dayText = ({ year, month, day }) => `${year}-${String(month).padStart(2, "0")}-${String(day).padStart(2, "0")}`;
 
-/** Whether the browser knows this zone. @param {string} zone */
+/** Whether this is the name of a zone; an offset such as +05:30 is none. @param {string} zone */
 export function isZone(zone) {
+  if (!/^[A-Z][\w+-]*(\/[A-Z][\w+-]*)*$/.test(zone)) return false;
   try {
     return Boolean(wallClock(zone));
   } catch {

@@ -186,7 +186,7 @@ function Bill({ record }) {
 function Attempts({ record }) {
   const attempts = record.attempts_list ?? [];
   return html`<${Section} title=${`Attempts (${attempts.length})`} name="attempts">
-    <div class="table-scroll" role="region" tabindex="0" aria-label="Attempts"><table class="data" aria-label="Attempts">
+    <div class="table-scroll" role="region" tabindex="0" aria-label="Attempts: table"><table class="data" aria-label="Attempts">
       <thead><tr><th scope="col" class="num">No.</th><th scope="col">Provider</th><th scope="col">Outcome</th><th scope="col" class="num">Time</th><th scope="col" class="num">First token</th><th scope="col" class="num">Cost</th></tr></thead>
       <tbody>${attempts.map(
         (
@@ -222,7 +222,7 @@ function Problem({ error, retry }) {
 function Page() {
   const loaded = useLoaded(`/api/requests/${encodeURIComponent(requestId)}`);
   const record = /** @type {Detail | null} */ (loaded.data);
-  return html`<nav class="crumbs" aria-label="Where this is"><a href="/requests">Requests</a><span aria-hidden="true">/</span><code class="whole-id" data-testid="request-id">${requestId}</code><${CopyButton} text=${() => requestId} label="Copy the request id" words="Copy id" /></nav>
+  return html`<nav class="crumbs" aria-label="Where this is"><a href="/requests">Requests</a><span aria-hidden="true">/</span><code class="whole-id" data-testid="request-id">${requestId}</code><${CopyButton} text=${() => requestId} label="Copy id of this request" words="Copy id" /></nav>
     ${loaded.error && html`<${Problem} error=${loaded.error} retry=${loaded.retry} />`}
     ${!record && !loaded.error && html`<div class="card" aria-busy="true"><div class="skeleton tall"><span class="sr">Loading</span></div></div>`}
     ${

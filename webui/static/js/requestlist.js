@@ -34,7 +34,7 @@ const NUMERIC = new Set([4, 5, 6, 7]);
 
 /** @param {{ rows: Row[], label: string, fresh?: Set<string> }} props */
 export function RequestTable({ rows, label: name, fresh }) {
-  return html`<div class="table-scroll" role="region" tabindex="0" aria-label=${name}>
+  return html`<div class="table-scroll" role="region" tabindex="0" aria-label=${`${name}: table`}>
     <table class="data cards" role="table" aria-label=${name}>
       <thead role="rowgroup"><tr role="row">${HEADS.map((head, index) => html`<th role="columnheader" scope="col" class=${NUMERIC.has(index) ? "num" : null}>${head}</th>`)}</tr></thead>
       <tbody role="rowgroup">${rows.map((row) => html`<${RequestRow} key=${row.request_id} row=${row} isNew=${fresh?.has(row.request_id)} />`)}</tbody>
@@ -56,7 +56,7 @@ function RequestRow({ row, isNew }) {
     <td role="cell" data-head="First token" class="num">${duration(row.time_to_first_token)}</td>
     <td role="cell" data-head="Cost" class="num" title=${exactCost(row.cost_nano_usd)}>${row.cost_source === "estimated" ? "≈ " : ""}${cost(row.cost_usd)}</td>
     <td role="cell" data-head="Status"><span class=${`pill ${failed ? "err" : "ok"}`} title=${row.outcome}>${row.http_status}</span></td>
-    <td role="cell" data-head="Request"><a class="id" href=${`/requests/${row.request_id}`} title=${row.request_id} aria-label=${`Request ${row.request_id}`}>${shortId(row.request_id)}</a></td>
+    <td role="cell" data-head="Request"><a class="id" href=${`/requests/${row.request_id}`} title=${row.request_id}>${shortId(row.request_id)}</a></td>
   </tr>`;
 }
 
@@ -152,7 +152,6 @@ function useLive(rows, add, limit) {
   /** @param {boolean} on */
   const hold = (on) => {
     held.current = on;
-    if (!on && waiting.length) take(waiting);
   };
   return { waiting, fresh, hold, take: () => take(waiting) };
 }

@@ -28,7 +28,7 @@ export function nextOrder(order, column) {
 export function SortedTable({ label, columns, rows, keyOf, first, foot }) {
   const [order, setOrder] = useState(first);
   const by = columns.find((column) => column.id === order.id) ?? columns[0];
-  return html`<div class="table-scroll" role="region" tabindex="0" aria-label=${label}>
+  return html`<div class="table-scroll" role="region" tabindex="0" aria-label=${`${label}: table`}>
     <table class="data" aria-label=${label}>
       <thead><tr>${columns.map(
         (

@@ -6,6 +6,7 @@ import {
   customProblem,
   dayOf,
   dayText,
+  isZone,
   midnight,
   parseDay,
   plusDays,
@@ -108,4 +109,9 @@ test("changes are signed, and from nothing they are new", () => {
 test("a range has a name", () => {
   assert.equal(rangeName({ range: "7d" }), "Last 7 days");
   assert.equal(rangeName({ range: "custom", from: "2026-11-01", to: "2026-11-05" }), "2026-11-01 to 2026-11-05");
+});
+
+test("zones are names that the browser knows", () => {
+  for (const zone of ["UTC", "Asia/Kolkata", "America/Argentina/Buenos_Aires", "Etc/GMT+5"]) assert.ok(isZone(zone), zone);
+  for (const zone of ["", "+05:30", "Mars/Base", "europe/paris"]) assert.ok(!isZone(zone), zone);
 });
