@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from gateway import __version__
 from gateway.http.chat import ChatBody
-from gateway.http.errors import STATUS
 from gateway.http.parameters import FILTERS
+from gateway.http.schemas import ERROR, SHAPES, json_schemas, outline
 
 _RANGE = {
     "from": "start, ISO 8601; rounded outward to a quarter of an hour",
@@ -22,13 +22,14 @@ _PAGE = {
     "id": "the first characters of an id, over all time",
     "cursor": "`next_cursor` of the page before",
     "limit": "1 to 200 (default 50)",
-    "min_cost_usd": "", "max_cost_usd": "", "min_response_time": "seconds", "max_response_time": "seconds",
+    "min_cost_usd": "USD; what is not priced has no cost", "max_cost_usd": "USD",
+    "min_response_time": "seconds", "max_response_time": "seconds",
 }  # fmt: skip
 _HELLO = [{"role": "user", "content": "Hello"}]
 
 
 class Doc(msgspec.Struct, frozen=True, kw_only=True):
-    """One route as it is documented; `body` is an example, `open` needs no key."""
+    """One route as it is documented; `body` is an example, `reply` the name of its shape, `open` needs no key."""
 
     method: str
     path: str
@@ -36,6 +37,7 @@ class Doc(msgspec.Struct, frozen=True, kw_only=True):
     about: str = ""
     parameters: dict[str, str] = {}
     schema: str | None = None
+    reply: str | None = None
     body: dict[str, Any] | None = None
     streams: bool = False
     open: bool = False
@@ -45,6 +47,7 @@ DOCS = (
     Doc(
         method="POST",
         path="/api/chat",
+        reply="ChatReply",
         title="Ask a model",
         about="`query` or `messages`, and `model`. With `stream: true` events `chunk`, at most one `error`, then `done`.",
         schema="ChatBody",
@@ -63,14 +66,22 @@ DOCS = (
     Doc(
         method="GET",
         path="/v1/models",
+        reply="ModelList",
         title="Callable models (OpenAI)",
         about="With prices, context window and abilities.",
     ),
     Doc(method="GET", path="/v1/models/{model}", title="One callable model (OpenAI)"),
-    Doc(method="GET", path="/api/models", title="All models by provider", about="`callable`, and if not, why."),
+    Doc(
+        method="GET",
+        path="/api/models",
+        reply="ModelsByProvider",
+        title="All models by provider",
+        about="`callable`, and if not, why.",
+    ),
     Doc(
         method="GET",
         path="/api/usage",
+        reply="UsageReport",
         title="Usage over time",
         about="One series per group; the totals are the same in every grouping. A cost of null means: not priced.",
         parameters={
@@ -81,10 +92,17 @@ DOCS = (
             **_FILTERS,
         },
     ),
-    Doc(method="GET", path="/api/stats", title="Totals across all users", parameters={**_RANGE, **_FILTERS}),
+    Doc(
+        method="GET",
+        path="/api/stats",
+        reply="Stats",
+        title="Totals across all users",
+        parameters={**_RANGE, **_FILTERS},
+    ),
     Doc(
         method="GET",
         path="/api/user/{user_id}/usage",
+        reply="UserUsage",
         title="One user's usage",
         about="An unknown user has zeros.",
         parameters={**_RANGE, **{name: _FILTERS[name] for name in ("application_id", "model", "provider", "status")}},
@@ -92,6 +110,7 @@ DOCS = (
     Doc(
         method="GET",
         path="/api/requests",
+        reply="RequestList",
         title="Requests, newest first",
         about="Figures only, never content; paged by cursor.",
         parameters={"from": _RANGE["from"], "to": _RANGE["to"], **_FILTERS, **_PAGE},
@@ -99,10 +118,18 @@ DOCS = (
     Doc(
         method="GET",
         path="/api/requests/{request_id}",
+        reply="RequestDetail",
         title="Everything about one request",
         about="Content if it is stored, price, receipt, hold, attempts, route.",
     ),
-    Doc(method="GET", path="/health", title="Health", about="200 while serving, with a status per part.", open=True),
+    Doc(
+        method="GET",
+        path="/health",
+        reply="Health",
+        title="Health",
+        about="200 while serving, with a status per part.",
+        open=True,
+    ),
     Doc(method="GET", path="/health/live", title="Liveness", open=True),
     Doc(
         method="GET",
@@ -124,6 +151,7 @@ h1{font-size:1.5rem}h2{font-size:1rem;margin:.25rem 0}
 code,pre{font:.875rem/1.5 ui-monospace,monospace}
 pre{background:light-dark(#f3f1ec,#222726);padding:.75rem;border-radius:8px;overflow-x:auto}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.125rem 1rem;margin:.5rem 0}dd{margin:0}
+summary{cursor:pointer;padding:.25rem 0}
 .m{color:light-dark(#0f6b63,#5cc8b8);font-weight:600}
 a{color:light-dark(#0f6b63,#5cc8b8)}
 """
@@ -167,7 +195,7 @@ def openapi() -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "schemas": {"ChatBody": _chat_body(), "Error": _ERROR},
+            "schemas": {"ChatBody": _chat_body(), "Error": ERROR, **json_schemas()},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
@@ -175,25 +203,6 @@ def openapi() -> dict[str, Any]:
             },
         },
     }
-
-
-_ERROR = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["message", "type", "code", "param", "request_id"],
-            "properties": {
-                "message": {"type": "string", "description": "what was wrong and what to do"},
-                "type": {"type": "string"},
-                "code": {"type": ["string", "number"], "examples": sorted(kind.code for kind in STATUS)},
-                "param": {"type": ["string", "null"]},
-                "request_id": {"type": "string", "format": "uuid"},
-            },
-        }
-    },
-}
 
 
 _TYPES = {"str": "string", "float": "number", "int": "integer", "bool": "boolean"}
@@ -210,7 +219,8 @@ def _chat_body() -> dict[str, Any]:
 
 
 def _operation(doc: Doc) -> dict[str, Any]:
-    content: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
+    reply = {"$ref": f"#/components/schemas/{doc.reply}"} if doc.reply else {"type": "object"}
+    content: dict[str, Any] = {"application/json": {"schema": reply}}
     if doc.streams:
         content["text/event-stream"] = {"schema": {"type": "string"}}
     if doc.path == "/docs":
@@ -254,9 +264,11 @@ def _article(doc: Doc, base: str) -> str:
         f"<dt><code>{name}</code></dt><dd>{html.escape(about)}</dd>" for name, about in doc.parameters.items()
     )
     parameters = f"<dl>{listed}</dl>" if listed else ""
+    shape = html.escape(outline(SHAPES[doc.reply])) if doc.reply else ""
+    reply = f'<details><summary>Reply</summary><pre tabindex="0">{shape}</pre></details>' if shape else ""
     return (
         f'<article><h2><span class="m">{doc.method}</span> <code>{html.escape(doc.path)}</code> {html.escape(doc.title)}</h2>'
-        f'<p>{html.escape(doc.about)}</p>{parameters}<pre tabindex="0">{html.escape(_curl(doc, base))}</pre></article>'
+        f'<p>{html.escape(doc.about)}</p>{parameters}<pre tabindex="0">{html.escape(_curl(doc, base))}</pre>{reply}</article>'
     )
 
 
