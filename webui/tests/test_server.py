@@ -25,7 +25,9 @@ CSP = (
 KEY = "sk-" + secrets.token_urlsafe(24)
 
 
-def ask(webui: WebUI, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> tuple[int, Any, bytes]:
+def ask(
+    webui: WebUI, path: str, method: str = "GET", body: bytes | None = None, **headers: str
+) -> tuple[int, Any, bytes]:
     """Status, headers and body of one raw exchange; `_` in a header's name stands for `-`."""
     connection = http.client.HTTPConnection("127.0.0.1", webui.port, timeout=10)
     connection.putrequest(method, path, skip_host="host" in headers, skip_accept_encoding=True)
@@ -51,7 +53,9 @@ def code_of(body: bytes) -> str:
     return str(json.loads(body)["error"]["code"])
 
 
-@pytest.mark.parametrize("path", ["/", "/usage", "/requests", "/requests/x", "/ui/kit", "/nowhere", "/api/models", "/static/x/y"])
+@pytest.mark.parametrize(
+    "path", ["/", "/usage", "/requests", "/requests/x", "/ui/kit", "/nowhere", "/api/models", "/static/x/y"]
+)
 def test_every_answer_has_the_security_headers(webui: WebUI, path: str) -> None:
     _, headers, _ = ask(webui, path)
     assert headers["content-security-policy"] == CSP
@@ -86,7 +90,9 @@ def test_static_files_are_immutable_and_compressed(webui: WebUI) -> None:
     assert "content-encoding" not in ask(webui, url[1])[1]
 
 
-@pytest.mark.parametrize("path", ["/../webui/app.py", "/%2e%2e/app.py", "/..%2fapp.py", "/css/../../app.py", "/js/none.js"])
+@pytest.mark.parametrize(
+    "path", ["/../webui/app.py", "/%2e%2e/app.py", "/..%2fapp.py", "/css/../../app.py", "/js/none.js"]
+)
 def test_nothing_outside_the_static_tree_is_served(webui: WebUI, path: str) -> None:
     page = ask(webui, "/")[2].decode()
     prefix = re.search(r'href="(/static/\w+)/css/app\.css"', page)
@@ -156,7 +162,14 @@ def test_hop_by_hop_and_foreign_headers_do_not_pass(tmp_path: Path) -> None:
     with Answerer(received) as upstream, running_webui(tmp_path, upstream.url, GATEWAY_ADMIN_KEY=KEY) as console:
         cookie = signed_in(console)
         status, headers, body = post(
-            console, "/api/chat", {}, cookie=cookie, connection="x-secret", x_secret="1", te="trailers", authorization="Bearer own"
+            console,
+            "/api/chat",
+            {},
+            cookie=cookie,
+            connection="x-secret",
+            x_secret="1",
+            te="trailers",
+            authorization="Bearer own",
         )
     assert (status, body) == (200, b"{}")
     head = received[-1].decode().lower()
@@ -337,7 +350,13 @@ def test_a_port_in_use_is_told_with_another_to_try() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("WEBUI_PORT", "80000"), ("LITELLM_API_URL", "localhost:5000"), ("MAX_BODY_BYTES", "ten"), ("WEBUI_TLS_CERT", "x")]
+    ("name", "value"),
+    [
+        ("WEBUI_PORT", "80000"),
+        ("LITELLM_API_URL", "localhost:5000"),
+        ("MAX_BODY_BYTES", "ten"),
+        ("WEBUI_TLS_CERT", "x"),
+    ],
 )
 def test_a_wrong_setting_is_named(name: str, value: str) -> None:
     ended = run(**{name: value})

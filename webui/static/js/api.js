@@ -20,7 +20,7 @@ const TIMEOUT_MS = 10_000;
  * @param {string} path @param {{ signal?: AbortSignal, timeoutMs?: number }} [options] @returns {Promise<any>} */
 export async function getJson(path, { signal, timeoutMs = TIMEOUT_MS } = {}) {
   const limit = AbortSignal.timeout(timeoutMs);
-  const reply = await send(path, { signal: signal ? AbortSignal.any([signal, limit]) : limit }, signal);
+  const reply = await send(path, { signal: signal ? AbortSignal.any([signal, limit]) : limit }, signal, timeoutMs);
   return reply.json();
 }
 
@@ -34,8 +34,8 @@ export function post(path, body, signal) {
   );
 }
 
-/** @param {string} path @param {RequestInit} options @param {AbortSignal} [callers] */
-async function send(path, options, callers) {
+/** @param {string} path @param {RequestInit} options @param {AbortSignal} [callers] @param {number} [timeoutMs] */
+async function send(path, options, callers, timeoutMs = TIMEOUT_MS) {
   let reply;
   try {
     reply = await fetch(path, options);
@@ -46,7 +46,7 @@ async function send(path, options, callers) {
       status: 0,
       code: slow ? "no_answer_in_time" : "console_unreachable",
       message: slow
-        ? `No answer within ${TIMEOUT_MS / 1000} s. Try again; if it stays so, look at the API service's log.`
+        ? `No answer within ${timeoutMs / 1000} s. Try again; if it stays so, look at the API service's log.`
         : "The console itself cannot be reached. Start it with: cd webui && python app.py",
     });
   }

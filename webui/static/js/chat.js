@@ -19,7 +19,7 @@ import { live, spoken, Turns } from "./messages.js";
 import { choose, chosen, loaded, loadModels, missing, model, models, openPicker, Picker } from "./picker.js";
 import { connection, keymap, missingModule, openChat, probe, shortcuts, startShell } from "./shell.js";
 import { chatEvents } from "./sse.js";
-import { loadChat, saveChat } from "./store.js";
+import { leaveNote, loadChat, saveChat, takeNote } from "./store.js";
 
 /** @typedef {import("./messages.js").Turn} Turn
  * @typedef {import("./messages.js").Answer} Answer */
@@ -53,7 +53,7 @@ function titleOf(list) {
   const line = (list[0]?.text ?? "")
     .trim()
     .split("\n")[0]
-    .replace(/^[#>*\s-]+/, "");
+    .replace(/^[#>*`\s-]+/, "");
   return line.length > TITLE_LENGTH ? `${line.slice(0, TITLE_LENGTH)}…` : line || NEW;
 }
 
@@ -66,7 +66,7 @@ function metaNow() {
   return {
     id: chatId.value,
     title: title.value,
-    updatedAt: Date.now(),
+    updatedAt: Math.max(...turns.value.flatMap((turn) => turn.answers.map((answer) => answer.at))),
     requests: records.length,
     unpriced: records.length - priced.length,
     costNano: priced.length ? priced.reduce((sum, record) => sum + (record.cost_nano_usd ?? 0), 0) : null,
@@ -114,12 +114,36 @@ async function open(id) {
   draft.value = localStorage.getItem(`draft:${id}`) ?? "";
   following = true;
   scrollToEnd();
+  completeRecords();
+}
+
+/** Read the records that nobody was there to read: the page had gone, or shown another chat. */
+async function completeRecords() {
+  const chat = chatId.value;
+  const missed = turns.value
+    .flatMap((turn) => turn.answers)
+    .filter(({ requestId, record, problem, state }) => requestId && !record && problem?.admitted !== false && state !== "live");
+  for (const { id, requestId } of missed) {
+    const record = await recordOf(/** @type {string} */ (requestId));
+    if (chatId.value !== chat) return;
+    if (record) changeAnswer(id, { record });
+  }
+  if (missed.length) await save();
 }
 
 /** An answer that was coming when the page went away. @param {Answer} answer @returns {Answer} */
 function closed(answer) {
   if (answer.state !== "live") return answer;
-  return { ...answer, state: "failed", problem: { status: 0, code: "closed", message: "" } };
+  return { ...answer, ...takeNote(answer.id), state: "failed", problem: { status: 0, code: "closed", message: "" } };
+}
+
+/** The open chat was deleted: what is still coming is not wanted. */
+function abandonChat() {
+  calling?.abort();
+  calling = null;
+  live.value = null;
+  heard = "";
+  startNew();
 }
 
 function startNew() {
@@ -236,8 +260,10 @@ async function listen(body, abort) {
   if (live.value) {
     changeAnswer(live.value.id, { requestId });
     live.value = { ...live.value, ...coming };
+    save();
   }
   for await (const event of chatEvents(/** @type {ReadableStream<Uint8Array>} */ (reply.body))) {
+    if (abort.aborted) break;
     if (event.type === "chunk") hear(event.delta);
     else if (event.type === "error") return { state: "failed", problem: streamProblem(event.error), record: null };
     else if (event.type === "done") return { state: "done", problem: null, record: { request_id: event.request_id, ...event.metadata } };
@@ -284,6 +310,7 @@ function problemOf(error) {
 
 /** @param {string} id @param {string} text @param {Ending} ending */
 async function finish(id, text, ending) {
+  const chat = chatId.value;
   const whole = text + heard;
   heard = "";
   cancelAnimationFrame(frame);
@@ -295,6 +322,7 @@ async function finish(id, text, ending) {
   changeAnswer(id, { text: whole, state: ending.state, problem: ending.problem, record: ending.record, requestId, at: Date.now() });
   await save();
   const record = recorded ? await recordOf(requestId) : ending.state === "stopped" ? await abandoned(id) : null;
+  if (chatId.value !== chat) return;
   if (record) changeAnswer(id, { record, requestId: record.request_id });
   const answer = answerOf(id);
   if (answer) announce(spoken(answer));
@@ -583,9 +611,12 @@ function start() {
     if (id) open(id);
     else startNew();
   });
-  addEventListener("pagehide", () => live.value && save());
+  addEventListener("pagehide", () => {
+    const coming = live.value;
+    if (coming) leaveNote(coming.id, { text: coming.text + heard, requestId: answerOf(coming.id)?.requestId ?? null });
+  });
   addEventListener("chat-removed", (event) => {
-    if (/** @type {CustomEvent} */ (event).detail === chatId.value) startNew();
+    if (/** @type {CustomEvent} */ (event).detail === chatId.value) abandonChat();
   });
   openFromPath();
   effect(() => {

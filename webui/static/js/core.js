@@ -20,8 +20,27 @@ export function announce(text, region = "announce") {
 
 /** @param {string} text */
 export async function copyText(text) {
-  await navigator.clipboard.writeText(text);
-  announce("Copied");
+  // Over plain HTTP from another machine there is no clipboard object.
+  const isCopied = await navigator.clipboard?.writeText(text).then(
+    () => true,
+    () => false,
+  );
+  announce(isCopied || copyByCommand(text) ? "Copied" : "The browser does not allow copying");
+}
+
+/** @param {string} text */
+function copyByCommand(text) {
+  const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+  const area = document.createElement("textarea");
+  area.className = "sr";
+  area.value = text;
+  (focused?.closest("dialog, [popover]") ?? document.body).append(area);
+  area.focus();
+  area.select();
+  const isCopied = document.execCommand("copy");
+  area.remove();
+  focused?.focus();
+  return isCopied;
 }
 
 /** A ghost button that copies and shows a tick for a moment. @param {{ text: () => string, label: string, words?: string }} props */

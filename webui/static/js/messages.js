@@ -66,6 +66,9 @@ function RetryButton({ until, onRetry }) {
     <button class="btn ghost" type="button" onClick=${onRetry}>Retry now</button>`;
 }
 
+/** Whether it never came to a call; without a record nothing else is known about the bill. @param {Problem} problem */
+const wasRefused = ({ status, admitted }) => status > 0 && admitted === false;
+
 /** @param {{ turn: Turn, answer: Answer, isLast: boolean, acts: Acts }} props */
 function Failure({ turn, answer, isLast, acts }) {
   const problem = /** @type {Problem} */ (answer.problem);
@@ -76,7 +79,7 @@ function Failure({ turn, answer, isLast, acts }) {
     <p>${advice}</p>
     ${line && html`<p class="env-line"><code>${line}</code><${CopyButton} text=${() => line} label="Copy the line" /></p>`}
     ${problem.message && html`<p class="said">${problem.message}</p>`}
-    <p class="billed">${answer.record ? billing(answer.record, cost) : answer.text ? "" : "Nothing was billed."}</p>
+    <p class="billed">${answer.record ? billing(answer.record, cost) : wasRefused(problem) ? "Nothing was billed." : ""}</p>
     ${
       isLast &&
       html`<div class="row">
@@ -105,6 +108,7 @@ function AnswerReceipt({ turn, answer, isLast, busy, acts }) {
   const record = answer.record ?? { request_id: answer.requestId ?? "", cost_usd: undefined };
   const hasPage = answer.record != null || answer.problem?.admitted !== false;
   const billId = `bill-${answer.id}`;
+  if (!record.request_id && !answer.text && turn.answers.length < 2) return null;
   return html`<div class="receipt" role="group" aria-label="Receipt for this answer">
       <${ReceiptFigures} record=${record} link=${hasPage} />
       <span class="actions">

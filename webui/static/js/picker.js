@@ -282,8 +282,8 @@ export function Picker() {
   const one = model.value;
   const [provider, ...rest] = (chosen.value || "").split("/");
   return html`<button class="btn model-button" id="model-button" type="button" aria-haspopup="dialog" aria-expanded=${open.value}
-      aria-label=${`Model: ${chosen.value || "none"}`} onClick=${() => (open.value ? closePicker() : openPicker())}>
-      <span class="model-name">${chosen.value ? html`<span class="quiet">${provider} / </span>${rest.join("/")}` : "Choose a model"}</span>
+      data-model=${chosen.value} onClick=${() => (open.value ? closePicker() : openPicker())}>
+      <span class="sr">Model: </span><span class="model-name">${chosen.value ? html`<span class="quiet">${provider} / </span>${rest.join("/")}` : "Choose a model"}</span>
       ${one && html`<span class="chip num">${priceWords(one)}</span>`}
       <${Icon} name="down" />
     </button>

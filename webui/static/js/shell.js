@@ -213,8 +213,8 @@ function costOf(chat) {
 
 /** @param {import("./store.js").Meta} chat */
 async function deleteChat(chat) {
-  const kept = await removeChat(chat.id);
   dispatchEvent(new CustomEvent("chat-removed", { detail: chat.id }));
+  const kept = await removeChat(chat.id);
   toast(`“${chat.title}” deleted`, { action: "Undo", onAction: () => restoreChat(kept) });
 }
 
@@ -298,6 +298,7 @@ export const shortcuts = [
 ];
 
 function showHelp() {
+  if (document.querySelector("dialog[open]")) return;
   openDialog(
     "Keyboard",
     () => html`<dl class="shortcuts">
@@ -321,7 +322,7 @@ function toggleSide() {
 /** @param {KeyboardEvent} event */
 export function chordOf(event) {
   const mod = IS_MAC ? event.metaKey : event.ctrlKey;
-  return [mod && "mod", event.shiftKey && "shift", event.altKey && "alt", event.key.toLowerCase()].filter(Boolean).join("+");
+  return [mod && "mod", event.shiftKey && "shift", event.altKey && "alt", event.key?.toLowerCase()].filter(Boolean).join("+");
 }
 
 /** @type {Record<string, () => void>} */
@@ -356,7 +357,10 @@ export function startShell() {
   });
   document.addEventListener("keydown", (event) => {
     if (event.isComposing) return;
-    if (event.key === "Escape" && isOpen()) showSide(false);
+    if (event.key === "Escape" && isOpen()) {
+      showSide(false);
+      return;
+    }
     const act = keymap.get(chordOf(event));
     if (act && act() !== false) event.preventDefault();
   });

@@ -66,6 +66,23 @@ export async function saveChat(meta, content) {
   }
 }
 
+/** What a page heard before it went away: the database may not be written in time, this is.
+ * @param {string} answerId @param {{ text: string, requestId: string | null }} heard */
+export function leaveNote(answerId, heard) {
+  try {
+    localStorage.setItem(`heard:${answerId}`, JSON.stringify(heard));
+  } catch (error) {
+    console.info("The last words could not be kept.", error);
+  }
+}
+
+/** The note for this answer, once. @param {string} answerId @returns {{ text: string, requestId: string | null } | null} */
+export function takeNote(answerId) {
+  const note = localStorage.getItem(`heard:${answerId}`);
+  localStorage.removeItem(`heard:${answerId}`);
+  return note && JSON.parse(note);
+}
+
 /** Remove a conversation and give what `restoreChat` needs to bring it back. @param {string} id @returns {Promise<Kept>} */
 export async function removeChat(id) {
   const meta = /** @type {Meta} */ (chats.value.find((chat) => chat.id === id));

@@ -5,8 +5,21 @@ import { billing, envLine, explain } from "../../static/js/errors.js";
 
 test("every code of the API is explained and offers something to do", () => {
   const codes = [
-    "invalid_request", "budget_exceeded", "model_price_unknown", "not_allowed", "unknown_model", "too_large", "rate_limited", "provider_limited",
-    "provider_not_configured", "provider_rejected", "provider_unavailable", "provider_timeout", "overloaded", "store_unavailable", "shutting_down",
+    "invalid_request",
+    "budget_exceeded",
+    "model_price_unknown",
+    "not_allowed",
+    "unknown_model",
+    "too_large",
+    "rate_limited",
+    "provider_limited",
+    "provider_not_configured",
+    "provider_rejected",
+    "provider_unavailable",
+    "provider_timeout",
+    "overloaded",
+    "store_unavailable",
+    "shutting_down",
     "api_unreachable",
   ];
   for (const code of codes) {

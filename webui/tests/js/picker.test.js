@@ -6,8 +6,15 @@ const { firstChoice, fit, priceWords, shown } = await import("../../static/js/pi
 
 /** @param {string} id @param {any} [more] */
 const one = (id, more) => ({
-  id, name: id.slice(id.indexOf("/") + 1), provider: id.split("/")[0], title: id.split("/")[0], callable: true, reason: null,
-  input_price_usd_per_million: 1, output_price_usd_per_million: 2, ...more,
+  id,
+  name: id.slice(id.indexOf("/") + 1),
+  provider: id.split("/")[0],
+  title: id.split("/")[0],
+  callable: true,
+  reason: null,
+  input_price_usd_per_million: 1,
+  output_price_usd_per_million: 2,
+  ...more,
 });
 
 test("words may come in any order, letters of a word in theirs", () => {
@@ -19,8 +26,14 @@ test("words may come in any order, letters of a word in theirs", () => {
 
 test("the best provider comes first, and only callable ones unless all are wanted", () => {
   const list = [one("a/other-gpt", { callable: false }), one("b/gpt"), one("c/nothing")];
-  assert.deepEqual(shown(list, "gpt", false).map(({ id }) => id), ["b/gpt"]);
-  assert.deepEqual(shown(list, "gpt", true).map(({ id }) => id), ["b/gpt", "a/other-gpt"]);
+  assert.deepEqual(
+    shown(list, "gpt", false).map(({ id }) => id),
+    ["b/gpt"],
+  );
+  assert.deepEqual(
+    shown(list, "gpt", true).map(({ id }) => id),
+    ["b/gpt", "a/other-gpt"],
+  );
   assert.equal(shown(list, " ", true).length, 3);
 });
 
