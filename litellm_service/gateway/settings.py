@@ -16,8 +16,11 @@ from gateway.providers.catalog import Catalog, Provider
 from gateway.providers.connection import Timeouts
 from gateway.providers.transport import split_url
 
-SERVICE_FOLDER = Path(__file__).parents[1]
-ROOT_FOLDER = SERVICE_FOLDER.parent
+BESIDE_PACKAGE = Path(__file__).parents[1]
+IS_CHECKOUT = (BESIDE_PACKAGE / "api_service.py").is_file()
+# Where the distribution is installed, files belong to the working directory, not to site-packages.
+SERVICE_FOLDER = BESIDE_PACKAGE if IS_CHECKOUT else Path.cwd()
+ROOT_FOLDER = SERVICE_FOLDER.parent if IS_CHECKOUT else Path.cwd()
 KEY_FILE_NAME = "gateway_admin.key"
 MIN_SECRET_LENGTH = 16
 T = TypeVar("T")
