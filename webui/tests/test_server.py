@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -104,7 +104,8 @@ def test_nothing_outside_the_static_tree_is_served(webui: WebUI, path: str) -> N
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/api/keys"), ("GET", "/api/"), ("GET", "/api/models/../keys"), ("GET", "/api//models"), ("GET", "/v1/chat/completions"),
+        ("GET", "/api/keys"), ("GET", "/api/"), ("GET", "/api/models/../keys"), ("GET", "/api//models"),
+        ("GET", "/v1/chat/completions"),
         ("GET", "/api/user/../usage"), ("GET", "/api/user/%2e%2e/usage"), ("GET", "/api/user/a%2fb/usage"), ("GET", "/healthy"),
         ("POST", "/api/models"), ("DELETE", "/api/chat"), ("GET", "/api/requests/x/y"),
     ],
@@ -190,7 +191,7 @@ class Answerer:
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listening.getsockname()[1]}"
 
-    def __enter__(self) -> "Answerer":
+    def __enter__(self) -> Self:
         threading.Thread(target=self._serve, daemon=True).start()
         return self
 

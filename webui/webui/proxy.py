@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import re
 import zlib
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from typing import Any
 
 import aiohttp
@@ -40,11 +40,11 @@ COMPRESSIBLE = ("application/json", "text/csv", "application/x-ndjson")
 
 
 class Proxy:
-    """An ASGI application for the paths of `ALLOWED`."""
+    """An ASGI application for the paths of `ALLOWED`; `version` names the static tree, so that old tabs notice a new one."""
 
-    def __init__(self, settings: Settings, assets_hash: str) -> None:
+    def __init__(self, settings: Settings, version: Callable[[], str]) -> None:
         self._settings = settings
-        self._assets_hash = assets_hash
+        self._version = version
         self._client: aiohttp.ClientSession
 
     async def start(self) -> None:
@@ -129,7 +129,7 @@ class Proxy:
 
     async def _answer(self, scope: Scope, reply: aiohttp.ClientResponse, send: Send) -> None:
         headers = _reply_headers(reply)
-        headers["x-webui-assets"] = self._assets_hash
+        headers["x-webui-assets"] = self._version()
         request = Headers(scope=scope)
         if scope["path"] in CACHED_PATHS and reply.status == 200:
             await _send_cached(await reply.read(), headers, request, send)

@@ -24,7 +24,7 @@ def build(settings: Settings) -> ASGIApp:
     """The whole console as an ASGI application."""
     sessions = Sessions(settings)
     pages = Pages(sessions, dev=settings.dev)
-    proxy = Proxy(settings, pages.assets.hash)
+    proxy = Proxy(settings, lambda: pages.assets.hash)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -50,6 +50,8 @@ async function send(path, options, callers, timeoutMs = TIMEOUT_MS) {
         : "The console itself cannot be reached. Start it with: cd webui && python app.py",
     });
   }
+  const version = reply.headers.get("x-webui-assets");
+  if (version && version !== document.documentElement.dataset.assets) dispatchEvent(new Event("outdated"));
   if (reply.ok) return reply;
   throw await errorOf(reply);
 }

@@ -138,6 +138,10 @@ export function missingModule(error) {
   return error;
 }
 
+addEventListener("outdated", () => {
+  outdated.value = true;
+});
+
 function VersionBar() {
   if (!outdated.value) return null;
   return html`<p class="bar" role="alert">
