@@ -1,6 +1,7 @@
 """`/openapi.json` and `/docs`, both from one table of routes; nothing is fetched from elsewhere."""
 
 import html
+import re
 from typing import Any, get_args, get_type_hints
 
 import msgspec
@@ -260,16 +261,19 @@ def _names(path: str) -> list[str]:
 
 
 def _article(doc: Doc, base: str) -> str:
-    listed = "".join(
-        f"<dt><code>{name}</code></dt><dd>{html.escape(about)}</dd>" for name, about in doc.parameters.items()
-    )
+    listed = "".join(f"<dt><code>{name}</code></dt><dd>{_prose(about)}</dd>" for name, about in doc.parameters.items())
     parameters = f"<dl>{listed}</dl>" if listed else ""
     shape = html.escape(outline(SHAPES[doc.reply])) if doc.reply else ""
     reply = f'<details><summary>Reply</summary><pre tabindex="0">{shape}</pre></details>' if shape else ""
     return (
         f'<article><h2><span class="m">{doc.method}</span> <code>{html.escape(doc.path)}</code> {html.escape(doc.title)}</h2>'
-        f'<p>{html.escape(doc.about)}</p>{parameters}<pre tabindex="0">{html.escape(_curl(doc, base))}</pre>{reply}</article>'
+        f'<p>{_prose(doc.about)}</p>{parameters}<pre tabindex="0">{html.escape(_curl(doc, base))}</pre>{reply}</article>'
     )
+
+
+def _prose(text: str) -> str:
+    """What stands in backticks is code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def _curl(doc: Doc, base: str) -> str:

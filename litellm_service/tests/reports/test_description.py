@@ -67,6 +67,7 @@ async def test_the_page_shows_every_route_and_loads_nothing_from_elsewhere(app):
     page = reply.body.decode()
     assert all(f"<code>{doc.path}</code>" in page for doc in DOCS)
     assert "<script" not in page
+    assert "`" not in page
     assert " style=" not in page
     assert re.findall(r'(?:href|src)="(https?:)?//', page) == []
     assert "default-src 'none'" in reply.headers["content-security-policy"]
