@@ -173,10 +173,10 @@ def test_hop_by_hop_and_foreign_headers_do_not_pass(tmp_path: Path) -> None:
             authorization="Bearer own",
         )
     assert (status, body) == (200, b"{}")
-    head = received[-1].decode().lower()
-    assert f"authorization: bearer {KEY}" in head
+    head = received[-1].decode()
+    assert f"authorization: bearer {KEY}".lower() in head.lower()
     for name in ("x-secret", "te:", "cookie", "origin", "x-webui", "bearer own"):
-        assert name not in head
+        assert name not in head.lower()
     assert headers["x-request-id"] == "r1"
     for name in ("set-cookie", "x-powered-by", "keep-alive"):
         assert name not in headers

@@ -12,6 +12,7 @@ import yarl
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
+from webui import __version__
 from webui.errors import Refusal, send_refusal
 from webui.settings import Settings
 
@@ -121,7 +122,7 @@ class Proxy:
 
     def _request_headers(self, given: Headers) -> dict[str, str]:
         headers = {name: given[name] for name in SENT_ON if name in given}
-        headers["accept-encoding"] = "identity"
+        headers |= {"accept-encoding": "identity", "user-agent": f"litellm-microservices-webui/{__version__}"}
         key = self._settings.key.current()
         if key is not None:
             headers["authorization"] = f"Bearer {key}"

@@ -18,15 +18,32 @@ export const live = signal(
   /** @type {{ id: string, text: string, beganMs: number, firstMs: number | null, provider: string } | null} */ (null),
 );
 
-/** @param {{ answer: Answer }} props */
-function Prose({ answer }) {
+const SLICE_MS = 8;
+/** Answers of a long talk that are not drawn yet, the newest last. @type {(() => void)[]} */
+const waiting = [];
+
+/** Draw the newest first, a few milliseconds at a time. */
+function drawSome() {
+  const until = performance.now() + SLICE_MS;
+  while (waiting.length && performance.now() < until) waiting.pop()?.();
+  if (waiting.length) setTimeout(drawSome);
+}
+
+/** @param {() => void} draw */
+function drawSoon(draw) {
+  if (waiting.push(draw) === 1) setTimeout(drawSome);
+}
+
+/** @param {{ answer: Answer, soon: boolean }} props */
+function Prose({ answer, soon }) {
   const root = useRef(/** @type {HTMLElement | null} */ (null));
   const view = useRef(/** @type {MarkdownView | null} */ (null));
   useLayoutEffect(() => {
     view.current ??= new MarkdownView(/** @type {HTMLElement} */ (root.current));
     const drawn = view.current;
     if (answer.state !== "live") {
-      drawn.end(answer.text);
+      if (soon) drawSoon(() => drawn.root.isConnected && drawn.end(answer.text));
+      else drawn.end(answer.text);
       return undefined;
     }
     return effect(() => {
@@ -121,13 +138,13 @@ function AnswerReceipt({ turn, answer, isLast, busy, acts }) {
     ${open && answer.record && html`<div class="bill-place" id=${billId}><${Bill} record=${answer.record} /></div>`}`;
 }
 
-/** @param {{ turn: Turn, answer: Answer, isLast: boolean, busy: boolean, acts: Acts }} props */
+/** @param {{ turn: Turn, answer: Answer, isLast: boolean, isOld: boolean, busy: boolean, acts: Acts }} props */
 function AnswerView(props) {
   const { answer } = props;
   const isLive = answer.state === "live";
   return html`<article class="msg answer" aria-label=${`${answer.model} said`} aria-busy=${isLive ? "true" : null}>
     <p class="by"><span class="num">${answer.model}</span></p>
-    <${Prose} answer=${answer} />
+    <${Prose} answer=${answer} soon=${props.isOld} />
     ${isLive && html`<${Waiting} model=${answer.model} />`}
     ${answer.state === "stopped" && html`<p class="stopped"><${Icon} name="stop" />${stoppedWords(answer)}</p>`}
     ${answer.state === "failed" && html`<${Failure} ...${props} />`}
@@ -142,6 +159,7 @@ function stoppedWords({ record }) {
   return tokens ? `Stopped by you after ${about}${tokens.toLocaleString("en-US")} tokens` : "Stopped by you";
 }
 
+const DRAWN_AT_ONCE = 4;
 const LONG_CHARACTERS = 1500;
 const LONG_LINES = 12;
 
@@ -169,7 +187,7 @@ export function Turns({ turns, acts, busy }) {
           ${isLast && !busy && html`<button class="btn ghost icon-only" type="button" aria-label="Edit this message" title="Edit" onClick=${() => acts.edit(turn)}><${Icon} name="edit" /></button>`}
         </span>
       </article>
-      ${answer && html`<${AnswerView} key=${answer.id} turn=${turn} answer=${answer} isLast=${isLast} busy=${busy} acts=${acts} />`}
+      ${answer && html`<${AnswerView} key=${answer.id} turn=${turn} answer=${answer} isLast=${isLast} isOld=${at < turns.length - DRAWN_AT_ONCE} busy=${busy} acts=${acts} />`}
     </div>`;
   });
 }
