@@ -21,14 +21,20 @@ export const MEASURES = {
     exact: exactCost,
     tick: (nano) => dollars(nano / 1e9),
   },
-  requests: { field: "requests", name: "Requests", title: "Requests", className: "count", short: count, exact: count, tick: compact },
-  tokens: { field: "total_tokens", name: "Tokens", title: "Tokens", className: "tokens", short: compact, exact: count, tick: compact },
+  requests: { field: "requests", name: "Requests", title: "Requests", className: "count", short: count, exact: count, tick: tickCount },
+  tokens: { field: "total_tokens", name: "Tokens", title: "Tokens", className: "tokens", short: compact, exact: count, tick: tickCount },
 };
+
+/** 2.5 k, 10 k, 1 M @param {number} value */
+function tickCount(value) {
+  const [size, unit] = value >= 1e9 ? [1e9, " G"] : value >= 1e6 ? [1e6, " M"] : value >= 1000 ? [1000, " k"] : [1, ""];
+  return `${Number((value / size).toFixed(2))}${unit}`;
+}
 
 /** An axis label without needless zeros: $25, $2.50, $0.002 @param {number} usd */
 function dollars(usd) {
   if (usd === 0) return "$0";
-  if (usd >= 1000) return `$${compact(usd)}`;
+  if (usd >= 1000) return `$${tickCount(usd)}`;
   if (Number.isInteger(usd)) return `$${usd}`;
   return `$${usd >= 0.1 ? usd.toFixed(2) : Number(usd.toPrecision(2)).toFixed(Math.min(9, 1 - Math.floor(Math.log10(usd))))}`;
 }
@@ -175,11 +181,11 @@ function Bar({ layers, index, x, step, y, open, onPick }) {
 
 /** @param {{ starts: string[], bucket: string, left: number, step: number }} props */
 function TimeAxis({ starts, bucket, left, step }) {
-  const every = Math.max(1, Math.ceil((bucket === "hour" ? 58 : 62) / step));
+  const every = Math.max(1, Math.ceil((bucket === "month" ? 76 : 62) / step));
   return starts.map((start, index) => {
     if (index % every || (left + index * step + 50 > left + starts.length * step && index > 0 && every > 1)) return null;
     const name = bucketName(start, bucket);
-    const words = bucket === "hour" && index > 0 && !name.endsWith("00:00") ? name.split(" ").at(-1) : name.replace(" 00:00", "");
+    const words = bucket !== "hour" ? name : name.endsWith(" 00:00") ? name.slice(0, -6) : name.split(" ").at(-1);
     return html`<text class="when" x=${left + index * step + Math.min(3, step * 0.11)} y=${HEIGHT - 6}>${words}</text>`;
   });
 }
@@ -219,7 +225,9 @@ export function Sparkline({ values, className }) {
   const point = (value, index) => `${((index / (values.length - 1)) * 72).toFixed(1)} ${(21 - (value / max) * 19).toFixed(1)}`;
   let path = "";
   values.forEach((value, index) => {
-    if (value != null) path += `${index === 0 || values[index - 1] == null ? "M" : "L"}${point(value, index)}`;
+    if (value == null) return;
+    const begins = index === 0 || values[index - 1] == null;
+    path += `${begins ? "M" : "L"}${point(value, index)}${begins ? "h0" : ""}`;
   });
   return html`<svg class=${`spark ${className}`} viewBox="-1 0 74 22" aria-hidden="true"><path d=${path} /></svg>`;
 }

@@ -3,14 +3,14 @@ import { getJson } from "./api.js";
 import { Breakdown } from "./breakdown.js";
 import { bucketName, label, MEASURES, rememberedSlots, Sparkline, StackedBars, stack } from "./chart.js";
 import { addFilter, Controls, nowMs, refresh, show, span, startView, usagePath, view } from "./controls.js";
-import { byId, CopyButton, html, Icon, render, useEffect, useState } from "./core.js";
+import { announce, byId, CopyButton, html, Icon, render, useEffect, useRef, useState } from "./core.js";
 import { compact, cost, count, DASH, duration, exactCost, NOT_PRICED, percent } from "./format.js";
 import { Card, Failure, Skeleton, useLoaded } from "./loading.js";
 import { bucketOf, change, dayOf, dayText, isOpen, previousName, previousSpan, rangeName } from "./ranges.js";
 import { clockTime, isLive, RequestList } from "./requestlist.js";
 import { startShell } from "./shell.js";
 import { SortedTable } from "./table.js";
-import { dimensionName, filterPairs, GROUPS } from "./urlstate.js";
+import { dimensionName, filterPairs, GROUPS, writeView } from "./urlstate.js";
 
 const LIVE_REFRESH_MS = 5000;
 const CURL = `curl -X POST http://localhost:5000/api/chat -H "Content-Type: application/json" \\
@@ -120,14 +120,12 @@ function Tiles({ loaded }) {
 
 // ------------------------------------------------------------------ over time
 
-const BUCKET_NAMES = { hour: "hour", day: "day", week: "week", month: "month" };
-
 function OverTime() {
   const { group, measure: measureName } = view.value;
   const loaded = useLoaded(usagePath(span.value, { group_by: group }), nowMs.value);
   const [asTable, setAsTable] = useState(false);
   const measure = MEASURES[measureName];
-  const bucket = bucketOf(span.value);
+  const bucket = loaded.data?.bucket ?? bucketOf(span.value);
   const drawn = loaded.data?.group_by?.[0] === group ? stack(loaded.data, group, measure.field, rememberedSlots(group)) : null;
   const open = isOpen(span.value, nowMs.value);
   const note =
@@ -139,7 +137,7 @@ function OverTime() {
   const tools = html`<${Choice} name="Measure" value=${measureName} options=${Object.entries(MEASURES).map(([name, { name: words }]) => [name, words])} onChoose=${(/** @type {string} */ name) => show({ measure: name })} />
     <label class="by"><span class="sr">Stacked </span>by <select class="field small" value=${group} onChange=${(/** @type {any} */ event) => show({ group: event.currentTarget.value })}>${GROUPS.map((name) => html`<option value=${name} selected=${name === group}>${dimensionName(name)}</option>`)}</select></label>
     <button class="btn ghost" type="button" aria-pressed=${String(asTable)} onClick=${() => setAsTable(!asTable)}>View as table</button>`;
-  return html`<${Card} name="chart" span="span-8" height="chart-height" loaded=${drawn || loaded.error ? loaded : { ...loaded, data: null }} title=${`${measure.name} per ${BUCKET_NAMES[bucket]}`} note=${note} tools=${tools}>
+  return html`<${Card} name="chart" span="span-8" height="chart-height" loaded=${drawn || loaded.error ? loaded : { ...loaded, data: null }} title=${`${measure.name} per ${bucket}`} note=${note} tools=${tools}>
     ${() => drawn && (asTable ? html`<${TableTwin} stack=${drawn} measure=${measure} bucket=${bucket} open=${open} />` : html`<${Picture} stack=${drawn} measure=${measure} bucket=${bucket} open=${open} />`)}
   <//>`;
 }
@@ -238,6 +236,14 @@ function Nothing() {
 
 function Page() {
   const loaded = useLoaded(usagePath(span.value), nowMs.value);
+  const said = useRef("");
+  useEffect(() => {
+    if (loaded.isLoading || !loaded.data) return;
+    const words = writeView(view.value);
+    if (said.current && said.current !== words)
+      announce(`${rangeName(view.value)}: ${count(loaded.data.totals.requests)} requests, ${spendWords(loaded.data.totals)}`);
+    said.current = words;
+  }, [loaded.isLoading, loaded.path]);
   const isEmpty = loaded.data?.totals.requests === 0 && !loaded.error;
   return html`<${Controls}><${Freshness} loaded=${loaded} /><//>
     <${Tiles} loaded=${loaded} />
