@@ -57,7 +57,7 @@ async def stream(call: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
                 if _finishes(chunk) and not was_finished(reply):
                     raise BrokenOff("The provider's answer broke off before it was finished.")
                 yield chunk
-            elif was_counted(reply) and not _counts_itself(call):
+            elif usage.get("prompt_tokens") and was_counted(reply) and not _counts_itself(call):
                 yield {**chunk, "choices": [], "usage": usage}
     finally:
         await _hang_up(reply)
