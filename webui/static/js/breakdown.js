@@ -9,7 +9,8 @@ import { dimensionName, withFilter, writeView } from "./urlstate.js";
 
 const MOST_BARS = 6;
 
-/** @typedef {import("./chart.js").Group} Group */
+/** @typedef {import("./chart.js").Group} Group
+ * @typedef {{ groups: Group[], totals: any, others: any, group_count: number }} Data `others`: the groups that the API does not list, summed up */
 
 /** @param {Group} group @param {import("./chart.js").Measure} measure */
 function words(group, measure) {
@@ -21,20 +22,23 @@ function words(group, measure) {
 
 /** @param {{ dimension: string, title: string, most?: number }} props */
 export function Breakdown({ dimension, title, most = MOST_BARS }) {
-  const loaded = useLoaded(usagePath(span.value, { group_by: dimension, bucket: "month" }), nowMs.value);
   const [asTable, setAsTable] = useState(false);
+  const loaded = useLoaded(
+    usagePath(span.value, { group_by: dimension, bucket: "month", ...(asTable ? { limit: "1000" } : {}) }),
+    nowMs.value,
+  );
   const measure = MEASURES[view.value.measure];
-  const groups = loaded.data?.groups.length ?? 0;
+  const groups = loaded.data?.group_count ?? 0;
   const tools = html`<button class="btn ghost" type="button" aria-pressed=${String(asTable)} onClick=${() => setAsTable(!asTable)}>View as table<span class="sr">: ${title}</span></button>`;
   return html`<${Card} name=${`by-${dimension}`} span=${asTable ? "span-12" : "span-4"} loaded=${loaded} title=${title} note=${asTable ? `${count(groups)} in all` : measure.name.toLowerCase()} tools=${tools}>
-    ${(/** @type {{ groups: Group[], totals: any }} */ data) =>
+    ${(/** @type {Data} */ data) =>
       asTable
         ? html`<${Table} data=${data} dimension=${dimension} title=${title} />`
         : html`<${Bars} data=${data} dimension=${dimension} measure=${measure} title=${title} most=${most} onAll=${() => setAsTable(true)} />`}
   <//>`;
 }
 
-/** @param {{ data: { groups: Group[], totals: any }, dimension: string, measure: import("./chart.js").Measure, title: string, most: number, onAll: () => void }} props */
+/** @param {{ data: Data, dimension: string, measure: import("./chart.js").Measure, title: string, most: number, onAll: () => void }} props */
 function Bars({ data, dimension, measure, title, most, onAll }) {
   const { field, className } = measure;
   const ranked = data.groups.toSorted((one, other) => (other.totals[field] ?? -1) - (one.totals[field] ?? -1));
@@ -50,10 +54,10 @@ function Bars({ data, dimension, measure, title, most, onAll }) {
       <span class="num">${words(group, measure)}</span><span class="num share">${value == null ? "" : percent(sum ? value / sum : 0)}</span>
     </button></li>`;
   })}</ul>
-  ${ranked.length > most && html`<button class="btn ghost all" type="button" onClick=${onAll}>All ${count(ranked.length)}<${Icon} name="right" /></button>`}`;
+  ${data.group_count > most && html`<button class="btn ghost all" type="button" onClick=${onAll}>All ${count(data.group_count)}<${Icon} name="right" /></button>`}`;
 }
 
-/** @param {{ data: { groups: Group[], totals: any }, dimension: string, title: string }} props */
+/** @param {{ data: Data, dimension: string, title: string }} props */
 function Table({ data, dimension, title }) {
   const sum = data.totals.cost_nano_usd || 0;
   /** @param {string} name */
@@ -65,12 +69,14 @@ function Table({ data, dimension, title }) {
     numeric: true,
     value: (/** @type {Group} */ group) => value(group.totals),
     cell: (/** @type {Group} */ group) => shown(value(group.totals), group.totals),
+    sum: shown,
   });
   const columns = [
     {
       id: "name",
       name: capital(dimensionName(dimension)),
       value: (/** @type {Group} */ group) => label(group.key[dimension]),
+      sum: String,
       cell: (/** @type {Group} */ group) =>
         html`<button class="cell-filter" type="button" title="Show only these" onClick=${() => addFilter(dimension, group.key[dimension])}>${label(group.key[dimension])}</button>`,
     },
@@ -98,7 +104,15 @@ function Table({ data, dimension, title }) {
     figure("p95", "p95", (t) => t.response_time_p95, duration),
     figure("failed", "Failed", (t) => (t.requests ? t.errors / t.requests : null), percent),
   ];
-  return html`<${SortedTable} label=${title} columns=${columns} rows=${data.groups} keyOf=${(/** @type {Group} */ group) => group.key[dimension]} first=${{ id: "cost", direction: "descending" }} />`;
+  const foot =
+    data.others &&
+    html`<tfoot><tr><th scope="row">${count(data.group_count - data.groups.length)} more</th>${columns
+      .slice(1)
+      .map(({ id, value, sum }) => {
+        const figure = value({ key: {}, totals: data.others, series: [] });
+        return html`<td class="num" key=${id} data-column=${id} data-value=${figure}>${sum(figure, data.others)}</td>`;
+      })}</tr></tfoot>`;
+  return html`<${SortedTable} label=${title} columns=${columns} rows=${data.groups} keyOf=${(/** @type {Group} */ group) => group.key[dimension]} first=${{ id: "cost", direction: "descending" }} foot=${foot} />`;
 }
 
 /** @param {string} word */

@@ -1,11 +1,15 @@
 // Stacked bars over time, drawn as plain SVG, with the numbers they are drawn from.
-import { html, useEffect, useRef, useState } from "./core.js";
+import { html, signal, useEffect, useRef, useState } from "./core.js";
 import { compact, cost, count, exactCost } from "./format.js";
 
 export const MOST_SERIES = 5;
 
+/** The bucket under the pointer, in every chart of the page; -1: none. */
+export const cursor = signal(-1);
+
 /** A group of `GET /api/usage`. @typedef {{ key: Record<string, string>, totals: any, series: any[] }} Group
- * @typedef {{ name: string, label: string, slot: number, values: number[], total: number, isOther: boolean }} Layer slot 0: Other
+ * @typedef {{ groups: Group[], totals?: any, others?: any, group_count?: number }} Report `others`: the sum of groups that are not shown
+ * @typedef {{ name: string, label: string, slot: number | string, values: number[], total: number, isOther: boolean }} Layer slot 0: Other
  * @typedef {{ starts: string[], layers: Layer[], totals: number[], of: number }} Stack
  * @typedef {{ field: string, name: string, title: string, className: string, short: (value: number) => string, exact: (value: number) => string,
  *   tick: (value: number) => string }} Measure */
@@ -42,19 +46,22 @@ function dollars(usd) {
 /** What people read for a name that is empty. @param {string} name */
 export const label = (name) => name || "(none)";
 
-/** The largest groups by a measure and the sum of all others, as layers from the bottom up.
- * @param {{ groups: Group[] }} report @param {string} dimension @param {string} field @param {(names: string[]) => number[]} slotsOf @returns {Stack} */
-export function stack({ groups }, dimension, field, slotsOf) {
+/** The largest groups by a measure and the sum of all others, as layers from the bottom up. `whole` is the series of everything: where
+ * the report does not show all groups, the others are what is left of it.
+ * @param {Report} report @param {string} dimension @param {string} field @param {(names: string[]) => number[]} slotsOf @param {any[]} [whole] @returns {Stack} */
+export function stack({ groups, totals, others, group_count: of = groups.length }, dimension, field, slotsOf, whole = []) {
   const ranked = groups.toSorted((one, other) => (other.totals[field] ?? 0) - (one.totals[field] ?? 0));
   const top = ranked.slice(0, MOST_SERIES);
   const rest = ranked.slice(MOST_SERIES);
   const names = top.map((group) => group.key[dimension]);
   const slots = slotsOf(names);
   const layers = top.map((group, index) => layerOf([group], names[index], slots[index], field));
-  if (rest.length) layers.push(layerOf(rest, `Other (${rest.length})`, 0, field));
+  const words = `Other (${of - top.length})`;
+  if (others) layers.push(remainder({ totals, series: whole, key: {} }, layers, words, field));
+  else if (rest.length) layers.push(layerOf(rest, words, 0, field));
   const starts = (groups[0]?.series ?? []).map((point) => point.start);
-  const totals = starts.map((_, at) => layers.reduce((sum, layer) => sum + layer.values[at], 0));
-  return { starts, layers, totals, of: groups.length };
+  const sums = starts.map((_, at) => layers.reduce((sum, layer) => sum + layer.values[at], 0));
+  return { starts, layers, totals: sums, of };
 }
 
 /** @param {Group[]} groups @param {string} name @param {number} slot @param {string} field @returns {Layer} */
@@ -62,6 +69,18 @@ function layerOf(groups, name, slot, field) {
   const values = groups[0].series.map((_, at) => groups.reduce((sum, group) => sum + (group.series[at][field] ?? 0), 0));
   const total = groups.reduce((sum, group) => sum + (group.totals[field] ?? 0), 0);
   return { name, label: slot ? label(name) : name, slot, values, total, isOther: slot === 0 };
+}
+
+/** What is left of everything. @param {Group} whole @param {Layer[]} shown @param {string} name @param {string} field @returns {Layer} */
+function remainder(whole, shown, name, field) {
+  const all = layerOf([whole], name, 0, field);
+  const values = all.values.map((value, at) =>
+    Math.max(
+      0,
+      shown.reduce((left, layer) => left - layer.values[at], value),
+    ),
+  );
+  return { ...all, values, total: shown.reduce((left, layer) => left - layer.total, all.total) };
 }
 
 /** Colours 1 to 5 for entities: each keeps the one it had first; of two with the same one the newer takes a free one.
@@ -125,42 +144,79 @@ export function bucketName(start, bucket) {
   return bucket === "hour" ? `${Number(day)} ${name} ${time}` : `${Number(day)} ${name}`;
 }
 
-const HEIGHT = 230;
-const MARGIN = { top: 10, right: 4, bottom: 24 };
+export const HEIGHT = 230;
+export const MARGIN = { top: 10, right: 4, bottom: 24 };
 
-/** @param {{ stack: Stack, measure: Measure, bucket: string, isOpen: boolean, summary: string, onPick: (name: string) => void }} props */
-export function StackedBars({ stack: drawn, measure, bucket, isOpen, summary, onPick }) {
-  const place = useRef(/** @type {HTMLElement | null} */ (null));
-  const width = useWidth(place);
-  const [at, setAt] = useState(-1);
-  const scale = ticks(Math.max(...drawn.totals, 0));
-  const left = 14 + 7.4 * Math.max(...scale.map((value) => measure.tick(value).length));
+/** Where things stand in a chart of `buckets` buckets, `width` wide, with these words on its axis.
+ * @param {number} width @param {number} buckets @param {string[]} words */
+export function frame(width, buckets, words) {
+  const left = 14 + 7.4 * Math.max(...words.map((word) => word.length));
   const inner = { width: Math.max(10, width - left - MARGIN.right), height: HEIGHT - MARGIN.top - MARGIN.bottom };
-  const step = inner.width / Math.max(1, drawn.starts.length);
+  return { width, left, inner, step: inner.width / Math.max(1, buckets) };
+}
+
+/** The space of a chart, which follows the pointer: `draw` gets its width, `read` says what is under the pointer.
+ * @param {{ place: { current: HTMLElement | null }, geometry: ReturnType<typeof frame>, buckets: number, name: string, summary: string, children?: any, read: (at: number) => any }} props */
+export function Plot({ place, geometry: { width, left, inner, step }, buckets, name, summary, children, read }) {
+  const [isHere, setHere] = useState(false);
+  const at = cursor.value < buckets ? cursor.value : -1;
+  /** @param {PointerEvent} event */
+  const follow = (event) => {
+    const index = Math.floor((event.clientX - /** @type {HTMLElement} */ (place.current).getBoundingClientRect().left - left) / step);
+    cursor.value = index >= 0 && index < buckets ? index : -1;
+    setHere(true);
+  };
+  const leave = () => {
+    cursor.value = -1;
+    setHere(false);
+  };
+  const x = left + (at + 0.5) * step;
+  const side = x > width / 2 ? { right: `${width - x + 14}px` } : { left: `${x + 14}px` };
+  return html`<div class="chart" ref=${place} onPointerMove=${follow} onPointerLeave=${leave}>
+    <svg viewBox=${`0 0 ${width} ${HEIGHT}`} width=${width} height=${HEIGHT} role="img" aria-label=${summary} data-testid=${name}>
+      ${at >= 0 && html`<rect class="cursor" x=${left + at * step} y=${MARGIN.top} width=${step} height=${inner.height} />`}
+      ${children}
+    </svg>
+    ${isHere && at >= 0 && html`<div class="readout" style=${side} aria-hidden="true">${read(at)}</div>`}
+  </div>`;
+}
+
+/** Horizontal lines with their words. @param {{ geometry: ReturnType<typeof frame>, values: number[], y: (value: number) => number, word: (value: number) => string }} props */
+export function Scale({ geometry: { width, left }, values, y, word }) {
+  return values.map(
+    (value) => html`<g class="tick" key=${value}><line x1=${left} x2=${width - MARGIN.right} y1=${y(value)} y2=${y(value)} />
+      <text x=${left - 8} y=${y(value) + 4} text-anchor="end">${word(value)}</text></g>`,
+  );
+}
+
+/** @param {{ stack: Stack, measure: Measure, bucket: string, isOpen: boolean, summary: string, name: string, onPick: (layer: string) => void, note?: (at: number) => string }} props */
+export function StackedBars({ stack: drawn, measure, bucket, isOpen, summary, name, onPick, note }) {
+  const { starts, layers, totals } = drawn;
+  const place = useRef(/** @type {HTMLElement | null} */ (null));
+  const scale = ticks(Math.max(...totals, 0));
+  const geometry = frame(useWidth(place), starts.length, scale.map(measure.tick));
+  const { left, inner, step } = geometry;
   const top = scale.at(-1) || 1;
   /** @param {number} value */
   const y = (value) => MARGIN.top + inner.height * (1 - value / top);
-  /** @param {PointerEvent} event */
-  const follow = (event) => {
-    const box = /** @type {HTMLElement} */ (place.current).getBoundingClientRect();
-    const index = Math.floor((event.clientX - box.left - left) / step);
-    setAt(index >= 0 && index < drawn.starts.length ? index : -1);
-  };
-  return html`<div class="chart" ref=${place} onPointerMove=${follow} onPointerLeave=${() => setAt(-1)}>
-    <svg viewBox=${`0 0 ${width} ${HEIGHT}`} width=${width} height=${HEIGHT} role="img" aria-label=${summary} data-testid="chart">
-      ${scale.map(
-        (value) => html`<g class="tick"><line x1=${left} x2=${width - MARGIN.right} y1=${y(value)} y2=${y(value)} />
-          <text x=${left - 8} y=${y(value) + 4} text-anchor="end">${measure.tick(value)}</text></g>`,
+  /** @param {number} at */
+  const read = (at) => html`<p><b>${bucketName(starts[at], bucket)}</b><span class="num">${measure.short(totals[at])}</span></p>
+    ${layers
+      .filter((layer) => layer.values[at])
+      .toReversed()
+      .map(
+        (layer) =>
+          html`<p><span class=${`swatch s${layer.slot}`}></span><span class="name">${layer.label}</span><span class="num">${measure.short(layer.values[at])}</span></p>`,
       )}
-      ${at >= 0 && html`<rect class="cursor" x=${left + at * step} y=${MARGIN.top} width=${step} height=${inner.height} />`}
-      ${drawn.starts.map(
-        (start, index) => html`<${Bar} key=${start} layers=${drawn.layers} index=${index} x=${left + index * step} step=${step} y=${y}
-          open=${isOpen && index === drawn.starts.length - 1} onPick=${onPick} />`,
-      )}
-      <${TimeAxis} starts=${drawn.starts} bucket=${bucket} left=${left} step=${step} />
-    </svg>
-    ${at >= 0 && html`<${Readout} stack=${drawn} at=${at} measure=${measure} bucket=${bucket} x=${left + (at + 0.5) * step} width=${width} />`}
-  </div>`;
+    ${note && html`<p class="quiet">${note(at)}</p>`}`;
+  return html`<${Plot} place=${place} geometry=${geometry} buckets=${starts.length} name=${name} summary=${summary} read=${read}>
+    <${Scale} geometry=${geometry} values=${scale} y=${y} word=${measure.tick} />
+    ${starts.map(
+      (start, index) => html`<${Bar} key=${start} layers=${layers} index=${index} x=${left + index * step} step=${step} y=${y}
+        open=${isOpen && index === starts.length - 1} onPick=${onPick} />`,
+    )}
+    <${TimeAxis} starts=${starts} bucket=${bucket} left=${left} step=${step} />
+  <//>`;
 }
 
 /** One bucket. @param {{ layers: Layer[], index: number, x: number, step: number, y: (value: number) => number, open: boolean, onPick: (name: string) => void }} props */
@@ -180,7 +236,7 @@ function Bar({ layers, index, x, step, y, open, onPick }) {
 }
 
 /** @param {{ starts: string[], bucket: string, left: number, step: number }} props */
-function TimeAxis({ starts, bucket, left, step }) {
+export function TimeAxis({ starts, bucket, left, step }) {
   const every = Math.max(1, Math.ceil((bucket === "month" ? 76 : 62) / step));
   return starts.map((start, index) => {
     if (index % every || (left + index * step + 50 > left + starts.length * step && index > 0 && every > 1)) return null;
@@ -190,21 +246,8 @@ function TimeAxis({ starts, bucket, left, step }) {
   });
 }
 
-/** What the pointer is on. @param {{ stack: Stack, at: number, measure: Measure, bucket: string, x: number, width: number }} props */
-function Readout({ stack: { starts, layers, totals }, at, measure, bucket, x, width }) {
-  const rows = layers.filter((layer) => layer.values[at]).toReversed();
-  const side = x > width / 2 ? { right: `${width - x + 14}px` } : { left: `${x + 14}px` };
-  return html`<div class="readout" style=${side} aria-hidden="true">
-    <p><b>${bucketName(starts[at], bucket)}</b><span class="num">${measure.short(totals[at])}</span></p>
-    ${rows.map(
-      (layer) =>
-        html`<p><span class="swatch s${layer.slot}"></span><span class="name">${layer.label}</span><span class="num">${measure.short(layer.values[at])}</span></p>`,
-    )}
-  </div>`;
-}
-
 /** The width of an element, followed. @param {{ current: HTMLElement | null }} place */
-function useWidth(place) {
+export function useWidth(place) {
   const [width, setWidth] = useState(640);
   useEffect(() => {
     const element = place.current;

@@ -9,7 +9,7 @@ import { Card, Failure, Skeleton, useLoaded } from "./loading.js";
 import { bucketOf, change, dayOf, dayText, isOpen, previousName, previousSpan, rangeName } from "./ranges.js";
 import { clockTime, isLive, RequestList } from "./requestlist.js";
 import { startShell } from "./shell.js";
-import { SortedTable } from "./table.js";
+import { BucketTable, Choice, Failures, Latency, TableSwitch } from "./trends.js";
 import { dimensionName, filterPairs, GROUPS, writeView } from "./urlstate.js";
 
 const LIVE_REFRESH_MS = 5000;
@@ -68,7 +68,9 @@ const TILES = [
     field: "response_time_p95",
     value: (t) => duration(t.response_time_p95),
     detail: (t) =>
-      t.response_time_p50 == null ? noPercentiles(t) : `p50 ${duration(t.response_time_p50)} · p99 ${duration(t.response_time_p99)}`,
+      t.response_time_p50 == null
+        ? noPercentiles(t, t.avg_response_time)
+        : `p50 ${duration(t.response_time_p50)} · p99 ${duration(t.response_time_p99)}`,
   },
   {
     key: "first-token",
@@ -80,8 +82,9 @@ const TILES = [
   },
 ];
 
-/** @param {any} totals */
-const noPercentiles = (totals) => (totals.requests ? "not kept for this filter" : "no requests");
+/** @param {any} totals @param {number | null} [mean] */
+const noPercentiles = (totals, mean = null) =>
+  totals.requests ? `${mean === null ? "" : `mean ${duration(mean)}, p95 `}not kept for this filter` : "no requests";
 
 /** "+12% on previous 30 days" @param {string} words of `change` */
 function comparison(words) {
@@ -120,13 +123,16 @@ function Tiles({ loaded }) {
 
 // ------------------------------------------------------------------ over time
 
-function OverTime() {
+/** @param {{ whole: import("./loading.js").Loaded }} props */
+function OverTime({ whole }) {
   const { group, measure: measureName } = view.value;
   const loaded = useLoaded(usagePath(span.value, { group_by: group }), nowMs.value);
   const [asTable, setAsTable] = useState(false);
   const measure = MEASURES[measureName];
   const bucket = loaded.data?.bucket ?? bucketOf(span.value);
-  const drawn = loaded.data?.group_by?.[0] === group ? stack(loaded.data, group, measure.field, rememberedSlots(group)) : null;
+  const everything = whole.data?.groups[0]?.series;
+  const isReady = loaded.data?.group_by[0] === group && (!loaded.data.others || everything?.length === loaded.data.groups[0].series.length);
+  const drawn = isReady ? stack(loaded.data, group, measure.field, rememberedSlots(group), everything) : null;
   const open = isOpen(span.value, nowMs.value);
   const note =
     drawn && drawn.of > 0
@@ -136,18 +142,10 @@ function OverTime() {
       : "";
   const tools = html`<${Choice} name="Measure" value=${measureName} options=${Object.entries(MEASURES).map(([name, { name: words }]) => [name, words])} onChoose=${(/** @type {string} */ name) => show({ measure: name })} />
     <label class="by"><span class="sr">Stacked </span>by <select class="field small" value=${group} onChange=${(/** @type {any} */ event) => show({ group: event.currentTarget.value })}>${GROUPS.map((name) => html`<option value=${name} selected=${name === group}>${dimensionName(name)}</option>`)}</select></label>
-    <button class="btn ghost" type="button" aria-pressed=${String(asTable)} onClick=${() => setAsTable(!asTable)}>View as table</button>`;
+    <${TableSwitch} of=${measure.name} isOn=${asTable} onSwitch=${setAsTable} />`;
   return html`<${Card} name="chart" span="span-8" height="chart-height" loaded=${drawn || loaded.error ? loaded : { ...loaded, data: null }} title=${`${measure.name} per ${bucket}`} note=${note} tools=${tools}>
     ${() => drawn && (asTable ? html`<${TableTwin} stack=${drawn} measure=${measure} bucket=${bucket} open=${open} />` : html`<${Picture} stack=${drawn} measure=${measure} bucket=${bucket} open=${open} />`)}
   <//>`;
-}
-
-/** @param {{ name: string, value: string, options: [string, string][], onChoose: (value: string) => void }} props */
-function Choice({ name, value, options, onChoose }) {
-  return html`<div class="segments" role="group" aria-label=${name}>${options.map(
-    ([option, words]) =>
-      html`<button type="button" aria-pressed=${String(option === value)} onClick=${() => onChoose(option)}>${words}</button>`,
-  )}</div>`;
 }
 
 /** @typedef {{ stack: import("./chart.js").Stack, measure: import("./chart.js").Measure, bucket: string, open: boolean }} DrawnProps */
@@ -158,7 +156,7 @@ function Picture({ stack: drawn, measure, bucket, open }) {
   const most = drawn.totals.indexOf(Math.max(...drawn.totals));
   const sum = drawn.totals.reduce((total, value) => total + value, 0);
   const summary = `${measure.name} per ${bucket} by ${dimensionName(group)}, ${zone}: ${measure.short(sum)} in all, most on ${bucketName(drawn.starts[most] ?? "", bucket)} with ${measure.short(drawn.totals[most] ?? 0)}. View as table has every number.`;
-  return html`<${StackedBars} stack=${drawn} measure=${measure} bucket=${bucket} isOpen=${open} summary=${summary} onPick=${(/** @type {string} */ name) => addFilter(group, name)} />
+  return html`<${StackedBars} stack=${drawn} measure=${measure} bucket=${bucket} isOpen=${open} name="chart" summary=${summary} onPick=${(/** @type {string} */ name) => addFilter(group, name)} />
     <ul class="legend" aria-label=${`By ${dimensionName(group)}`}>${drawn.layers.map((layer) => {
       const inside = html`<span class=${`swatch s${layer.slot}`}></span><span class="name">${layer.label}</span><span class="num">${measure.short(layer.total)}</span>`;
       return html`<li key=${layer.name} data-slot=${layer.slot} data-name=${layer.name}>${layer.isOther ? html`<span class="chip plain">${inside}</span>` : html`<button class="chip plain" type="button" title="Show only this" onClick=${() => addFilter(group, layer.name)}>${inside}</button>`}</li>`;
@@ -168,34 +166,21 @@ function Picture({ stack: drawn, measure, bucket, open }) {
 
 /** Exactly the numbers drawn. @param {DrawnProps} props */
 function TableTwin({ stack: drawn, measure, bucket, open }) {
-  const last = drawn.starts.length - 1;
-  const rows = drawn.starts.map((start, at) => ({ start, at }));
-  const columns = [
-    {
-      id: "start",
-      name: `${bucket[0].toUpperCase()}${bucket.slice(1)}`,
-      value: (/** @type {any} */ row) => row.start,
-      cell: (/** @type {any} */ row) =>
-        html`${bucketName(row.start, bucket)}${open && row.at === last ? html` <span class="caption">open</span>` : ""}`,
-    },
-    ...drawn.layers.map((layer) => ({
-      id: `layer-${layer.label}`,
-      name: layer.label,
-      numeric: true,
-      value: (/** @type {any} */ row) => layer.values[row.at],
-      cell: (/** @type {any} */ row) => measure.exact(layer.values[row.at]),
-    })),
-    {
-      id: "total",
-      name: `Total, ${measure.title}`,
-      numeric: true,
-      value: (/** @type {any} */ row) => drawn.totals[row.at],
-      cell: (/** @type {any} */ row) => measure.exact(drawn.totals[row.at]),
-    },
-  ];
   const sum = drawn.totals.reduce((total, value) => total + value, 0);
-  const foot = html`<tfoot><tr><th scope="row">Sum</th>${drawn.layers.map((layer) => html`<td class="num" data-value=${layer.total}>${measure.exact(layer.total)}</td>`)}<td class="num" data-value=${sum}>${measure.exact(sum)}</td></tr></tfoot>`;
-  return html`<div class="twin" data-testid="chart-table"><${SortedTable} label=${`${measure.title} per ${bucket}`} columns=${columns} rows=${rows} keyOf=${(/** @type {any} */ row) => row.start} first=${{ id: "start", direction: "ascending" }} foot=${foot} /></div>`;
+  const columns = drawn.layers.map((layer) => ({
+    id: `layer-${layer.label}`,
+    name: layer.label,
+    value: (/** @type {number} */ at) => layer.values[at],
+    shown: measure.exact,
+  }));
+  const total = {
+    id: "total",
+    name: `Total, ${measure.title}`,
+    value: (/** @type {number} */ at) => drawn.totals[at],
+    shown: measure.exact,
+  };
+  return html`<${BucketTable} starts=${drawn.starts} bucket=${bucket} isOpen=${open} name="chart" label=${`${measure.title} per ${bucket}`}
+    columns=${[...columns, total]} sums=${[...drawn.layers.map((layer) => layer.total), sum]} />`;
 }
 
 // ------------------------------------------------------------- nothing to show
@@ -251,11 +236,12 @@ function Page() {
       ${
         isEmpty
           ? html`<${Nothing} />`
-          : html`<${OverTime} />
+          : html`<${OverTime} whole=${loaded} />
         <${Breakdown} dimension="application_id" title="By application" most=${7} />
         <${Breakdown} dimension="model" title="By model" />
         <${Breakdown} dimension="provider" title="By provider" />
-        <${Breakdown} dimension="user_id" title="Top users" />`
+        <${Breakdown} dimension="user_id" title="Top users" />
+        <${Latency} loaded=${loaded} /><${Failures} loaded=${loaded} />`
       }
     </div>
     <${RequestList} limit=${20} title="Recent requests" />`;

@@ -22,6 +22,12 @@ FIELDS = frozenset(
     }
 )  # fmt: skip
 LEFT_OUT = frozenset({"metadata"})  # has no part in the answer, and LiteLLM would read its own instructions in it
+_OURS = {
+    "num_retries": 0,
+    "max_retries": 0,
+    "timeout": CALL_TIMEOUT_S,
+    "_skip_mcp_handler": True,  # without it any call with tools imports a package that only LiteLLM's proxy has
+}
 _MODEL = re.compile(r"[\w.\-]+(/[\w.\-:@+]+)+")
 _PATHS = {"gemini": ("/v1beta", re.compile(r"/v1(alpha|beta)?$")), "cohere": ("/v2/chat", re.compile(r"/v\d/chat$"))}
 
@@ -48,7 +54,7 @@ def arguments(body: object, key: str, api_base: str | None) -> dict[str, Any]:
         raise BadCall("model: a provider's prefix and a model's name, as in anthropic/claude-sonnet-4-5.", "model")
     if not isinstance(given.get("messages"), list):
         raise BadCall("messages: a list of messages is needed.", "messages")
-    call = {**given, "api_key": key or "none", "num_retries": 0, "max_retries": 0, "timeout": CALL_TIMEOUT_S}
+    call = {**given, **_OURS, "api_key": key or "none"}
     if api_base is not None:
         call["api_base"] = completed_base(model, api_base)
     call["stream"] = given.get("stream") is True

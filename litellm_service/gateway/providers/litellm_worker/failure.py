@@ -10,6 +10,10 @@ BAD_GATEWAY, GATEWAY_TIMEOUT = 502, 504
 MAX_MESSAGE_LENGTH = 2_000
 _TIMEOUTS = {"Timeout", "APITimeoutError", "TimeoutException", "TimeoutError"}
 _NO_ANSWER = {"APIConnectionError"}
+_UNREADABLE = "Error converting to valid response block"
+_OURS_ONLY = re.compile(
+    r"\s*(Traceback \(most recent call last\)|(Got|Received)=).*", re.DOTALL
+)  # paths, and the answer
 _PREFIXES = re.compile(r"^(litellm\.\w+: |(\w+Error|\w+Exception): )+")
 
 
@@ -23,6 +27,8 @@ def status_of(error: BaseException) -> int:
     names = {cls.__name__ for cls in type(error).__mro__}
     if names & _TIMEOUTS:
         return GATEWAY_TIMEOUT
+    if _UNREADABLE in str(error):
+        return BAD_GATEWAY
     status = getattr(error, "status_code", None)
     if names & _NO_ANSWER or not isinstance(status, int) or not 400 <= status < 600:
         return BAD_GATEWAY
@@ -42,6 +48,7 @@ def body_of(error: BaseException, key: str) -> dict[str, Any]:
     """The error object, with this call's key masked wherever the provider repeats it."""
     cause = _cause(error)
     message = str(getattr(cause, "message", None) or cause) or type(cause).__name__
+    message = _OURS_ONLY.sub("", message)
     code = getattr(cause, "code", None)
     return {
         "error": {

@@ -12,6 +12,7 @@ import uvicorn
 
 from gateway.providers.litellm_worker import calling
 from gateway.providers.litellm_worker.arguments import BadCall, arguments
+from gateway.providers.litellm_worker.corrections import set_up
 from gateway.providers.litellm_worker.failure import Headers, body_of, headers_of, status_of
 from gateway.providers.litellm_worker.scrubbing import Keys
 
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 
 async def serve(socket: str, keys: Keys) -> None:
     """Serve on a Unix socket until SIGTERM."""
-    calling.set_up()
+    set_up()
     await calling.warm_up()
     config = uvicorn.Config(
         Worker(keys), uds=socket, log_level="warning", access_log=False, lifespan="off", ws="none",
