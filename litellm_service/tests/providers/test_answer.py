@@ -118,7 +118,7 @@ def test_however_the_bytes_are_cut_the_raw_pieces_are_the_stream(points):
     whole = chunk("Grüße, ") + chunk("世界") + b": note\n\n" + chunk(None, "stop") + USAGE_EVENT + DONE
     edges = sorted({0, len(whole), *(point % len(whole) for point in points)})
     parts = [whole[a:b] for a, b in itertools.pairwise(edges)]
-    import asyncio  # noqa: PLC0415  # hypothesis needs a plain function
+    import asyncio  # hypothesis needs a plain function
 
     reader, pieces = asyncio.run(streamed(*parts))
     assert b"".join(piece.raw for piece in pieces) == whole

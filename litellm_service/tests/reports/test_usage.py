@@ -118,7 +118,7 @@ async def test_the_days_of_a_range_add_up_to_it(reader, written, zone):
     )
 )
 def test_filters_give_the_rows_that_match_and_nothing_else(written, given_filters):
-    import asyncio  # noqa: PLC0415  # hypothesis needs a plain function
+    import asyncio  # hypothesis needs a plain function
 
     path, facts = written
     matching = [

@@ -107,7 +107,7 @@ async def test_while_the_file_cannot_be_written_settlements_wait_and_holds_are_r
         store._connection.execute("PRAGMA query_only = OFF")
         await asyncio.wait_for(waiting, 5)
         async with asyncio.timeout(5):
-            while store.fault is not None:  # noqa: ASYNC110  # the store tells nobody when it recovers
+            while store.fault is not None:  # the store tells nobody when it recovers
                 await asyncio.sleep(0.05)
         two = hold()
         await store.hold(two)

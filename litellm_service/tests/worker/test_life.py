@@ -60,7 +60,7 @@ def is_gone(pid: int) -> bool:
 
 async def until(condition, seconds: float = 5) -> None:
     deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:  # noqa: ASYNC110  # another process is waited for
+    while not condition() and time.monotonic() < deadline:  # another process is waited for
         await asyncio.sleep(0.01)
     assert condition()
 

@@ -203,7 +203,7 @@ function Attempts({ record }) {
 function Raw({ record }) {
   const [isOpen, setOpen] = useState(false);
   const text = () => JSON.stringify(record, null, 2);
-  return html`<${Section} title="Raw record" name="raw" span="span-12" tools=${html`<button class="btn ghost" type="button" aria-expanded=${String(isOpen)} onClick=${() => setOpen(!isOpen)}>${isOpen ? "Hide" : "Show"} JSON</button><${CopyButton} text=${text} label="Copy the record as JSON" />`}>
+  return html`<${Section} title="Raw record" name="raw" tools=${html`<button class="btn ghost" type="button" aria-expanded=${String(isOpen)} onClick=${() => setOpen(!isOpen)}>${isOpen ? "Hide" : "Show"} JSON</button><${CopyButton} text=${text} label="Copy the record as JSON" />`}>
     ${isOpen && html`<${LongText} text=${text()} />`}
   <//>`;
 }
@@ -229,9 +229,8 @@ function Page() {
       record &&
       html`<${Head} record=${record} />
       <div class="grid"><${Timeline} record=${record} />
-        <div class="span-8 column"><${Content} record=${record} /><${Attempts} record=${record} /></div>
-        <div class="span-4 column"><${Bill} record=${record} /><${Facts} record=${record} /></div>
-        <${Raw} record=${record} /></div>`
+        <div class="span-8 column"><${Content} record=${record} /><${Attempts} record=${record} /><${Raw} record=${record} /></div>
+        <div class="span-4 column"><${Bill} record=${record} /><${Facts} record=${record} /></div></div>`
     }`;
 }
 

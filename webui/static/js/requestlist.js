@@ -53,7 +53,7 @@ function RequestRow({ row, isNew }) {
     <td role="cell" data-head="User"><${FilterLink} dimension="user_id" value=${row.user_id} /></td>
     <td role="cell" data-head="Tokens" class="num" title=${tokens?.cached ? `${count(tokens.cached)} of the input cached` : null}>${count(tokens?.prompt)} → ${count(tokens?.completion)}</td>
     <td role="cell" data-head="Response time" class="num">${duration(row.response_time)}</td>
-    <td role="cell" data-head="First token" class="num">${duration(row.time_to_first_token)}</td>
+    <td role="cell" data-head="First token" class=${`num ${row.time_to_first_token == null ? "unknown" : ""}`}>${duration(row.time_to_first_token)}</td>
     <td role="cell" data-head="Cost" class="num" title=${exactCost(row.cost_nano_usd)}>${row.cost_source === "estimated" ? "≈ " : ""}${cost(row.cost_usd)}</td>
     <td role="cell" data-head="Status"><span class=${`pill ${failed ? "err" : "ok"}`} title=${row.outcome}>${row.http_status}</span></td>
     <td role="cell" data-head="Request"><a class="id" href=${`/requests/${row.request_id}`} title=${row.request_id}>${shortId(row.request_id)}</a></td>

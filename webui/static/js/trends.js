@@ -1,5 +1,5 @@
 // Latency and failures over time, and the tables that hold what charts draw.
-import { bucketName, frame, HEIGHT, MARGIN, MEASURES, Plot, Scale, StackedBars, TimeAxis, ticks, useWidth } from "./chart.js";
+import { bucketName, frame, MARGIN, MEASURES, Plot, Scale, StackedBars, TimeAxis, ticks, useWidth } from "./chart.js";
 import { addFilter, nowMs, span, view } from "./controls.js";
 import { html, useRef, useState } from "./core.js";
 import { count, DASH, duration, percent } from "./format.js";
@@ -94,7 +94,7 @@ function secondsTick(seconds) {
 /** @param {{ starts: string[], lines: Line[], bucket: string, isOpen: boolean, isLog: boolean, summary: string }} props */
 function Lines({ starts, lines, bucket, isOpen: open, isLog, summary }) {
   const place = useRef(/** @type {HTMLElement | null} */ (null));
-  const known = lines.flatMap((line) => line.values).filter((value) => value !== null && value > 0);
+  const known = lines.flatMap((line) => line.values).flatMap((value) => (value ? [value] : []));
   const [least, largest] = known.length ? [Math.min(...known), Math.max(...known)] : [0.1, 1];
   const scale = isLog ? decades(least, largest) : ticks(largest);
   const geometry = frame(useWidth(place), starts.length, scale.map(secondsTick));

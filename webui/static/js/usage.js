@@ -98,7 +98,9 @@ function comparison(words) {
 function TileView({ tile, report, before }) {
   const totals = report.totals;
   const words = before ? change(totals[tile.field], before[tile.field]) : "";
-  const values = (report.groups[0]?.series ?? []).map((/** @type {any} */ point) => point[tile.field]);
+  const series = report.groups[0]?.series ?? [];
+  const closed = isOpen(span.value, nowMs.value) ? series.slice(0, -1) : series;
+  const values = closed.map((/** @type {any} */ point) => point[tile.field]);
   return html`<div class="tile" data-testid=${`tile-${tile.key}`}>
     <span class="key">${tile.name}</span>
     <span class="figure-row"><span class=${`value ${tile.className}`} title=${tile.title?.(totals)}>${tile.value(totals)}</span><${Sparkline} values=${values} className=${tile.className} /></span>
