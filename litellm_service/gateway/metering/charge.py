@@ -9,7 +9,7 @@ from gateway.providers.catalog import Interrupted
 
 TOKENS_PER_MESSAGE = 4
 TOKENS_PER_MEDIA_PART = 500
-JSON_FRAME_BYTES = 64
+JSON_FRAME_BYTES = 32
 
 
 class _Part(msgspec.Struct):
@@ -32,8 +32,10 @@ def interrupted_usage(policy: Interrupted, input_tokens: int, output_tokens: int
 
 
 def rough_input_tokens(request: ModelRequest) -> int:
-    """A first estimate from the body's length alone: free of charge, for the hold."""
-    return max(1, (request.size - JSON_FRAME_BYTES) // 4)
+    """A first estimate from the length of the messages alone: free of charge, for the hold."""
+    messages = request.fields.get("messages")
+    length = request.size if messages is None else len(memoryview(messages))
+    return max(1, (length - JSON_FRAME_BYTES) // 4)
 
 
 def input_tokens(request: ModelRequest) -> int:
