@@ -85,6 +85,10 @@ export function pathOf(values, x, y) {
   return path;
 }
 
+/** Places and values of what has no known neighbour, which a line would not show. @param {(number | null)[]} values @returns {[number, number][]} */
+export const lonely = (values) =>
+  values.flatMap((value, at) => (value !== null && values[at - 1] == null && values[at + 1] == null ? [[at, value]] : []));
+
 /** 0, 250 ms, 2.5 s @param {number} seconds */
 function secondsTick(seconds) {
   if (seconds === 0) return "0 s";
@@ -116,6 +120,7 @@ function Lines({ starts, lines, bucket, isOpen: open, isLog, summary }) {
       const ends = open && last > 0 && values[last] !== null && values[last - 1] !== null;
       return html`<g key=${name} class=${`line ${className}`} data-values=${values.map((value) => value ?? "").join(" ")}>
         <path d=${pathOf(ends ? values.slice(0, last) : values, x, y)} />
+        ${lonely(values).map(([at, value]) => html`<circle key=${at} cx=${x(at)} cy=${y(value)} r="2.5" />`)}
         ${ends && html`<path class="open" d=${pathOf(values.slice(last - 1), (at) => x(last - 1 + at), y)} />`}
       </g>`;
     })}

@@ -119,4 +119,5 @@ def _environment(folder: Path) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_TELEMETRY": "False",
+        "LITELLM_DISABLE_REDACT_SECRETS": "true",  # its patterns take half a minute on a large error; ours are the exact keys
     }
