@@ -91,7 +91,7 @@ def test_copying_works_where_the_browser_gives_plain_http_no_clipboard(open_page
     page = connected(open_page("/"))
     page.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
     page.reload()
-    ask(connected(page), "```\ncopied\n```", "demo/echo")
+    ask(connected(page), "code:\n\n```\ncopied\n```", "demo/echo")
     page.get_by_role("button", name="Copy", exact=True).click()
     expect(page.locator("#announce")).to_have_text("Copied")
     page.get_by_label("Message", exact=True).focus()
