@@ -375,13 +375,56 @@ def test_other_is_the_remainder_and_colours_stay(seen: Seen, gateway: ApiService
 
 def test_the_table_twin_holds_the_numbers_drawn(seen: Seen) -> None:
     page = seen("/usage?tz=UTC&range=7d&measure=tokens&group=provider")
-    drawn = sorted(figures(page.locator(".bar-piece")))
-    assert page.locator(".bar-piece.open").count() > 0
+    drawn = sorted(figures(card(page, "chart").locator(".bar-piece")))
+    assert card(page, "chart").locator(".bar-piece.open").count() > 0
     twin = card(page, "chart").get_by_role("button", name="View as table")
     twin.focus()
     page.keyboard.press("Enter")
     cells = figures(page.get_by_test_id("chart-table").locator("tbody td[data-column^=layer]"))
     assert sorted(value for value in cells if value) == drawn
+
+
+def test_latency_is_drawn_as_counted_and_a_day_without_requests_is_a_gap(seen: Seen, gateway: ApiService) -> None:
+    page = seen("/usage?tz=UTC")
+    asked = "from=2026-10-03&to=2026-11-01T11:45:00Z&tz=UTC&bucket=day"
+    points = page.request.get(f"{gateway.url}/api/usage?{asked}").json()["groups"][0]["series"]
+    lines = (
+        card(page, "latency").locator("[data-values]").evaluate_all("lines => lines.map(line => line.dataset.values)")
+    )
+    names = ("response_time_p99", "response_time_p95", "response_time_p50")
+    expected = [[point[name] for point in points] for name in names]
+    assert [[float(value) if value else None for value in line.split(" ")] for line in lines] == expected
+    assert None in expected[0]
+    cells = as_table(page, "latency").locator("tbody td[data-column=p95]").all_inner_texts()
+    assert cells == ["–" if value is None else f"{value:.3f}" for value in expected[1]]
+    card(page, "latency").get_by_role("button", name="First token").click()
+    sums = card(page, "latency").locator("tfoot td")
+    expect(sums).to_have_text([re.compile(r"^\d\.\d{3}$")] * 3)
+    card(page, "latency").get_by_role("button", name="View as table").click()
+    card(page, "latency").get_by_label("log").check()
+    expect(card(page, "latency").locator(".tick text").first).to_have_text("100 ms")
+
+
+def test_failures_are_the_rows_that_failed_and_lead_to_them(seen: Seen, gateway: ApiService) -> None:
+    page = seen("/usage?tz=UTC")
+    failed = gateway.rows("SELECT count(*) AS n FROM requests WHERE status = 'error'")[0]["n"]
+    table = as_table(page, "failures")
+    assert sum(figures(table.locator("tbody td[data-column=error]"))) == failed
+    assert figures(table.locator("tfoot td").first) == [failed]
+    assert failed > 0
+    card(page, "failures").get_by_role("button", name="View as table").click()
+    card(page, "failures").get_by_role("button", name=re.compile("^Failed")).click()
+    expect(tile(settled(page), "requests").locator(".value")).to_have_text(f"{failed:,}")
+    expect(card(page, "latency")).to_contain_text("percentiles are not kept for filters by user or status")
+
+
+def test_charts_share_one_cursor(seen: Seen) -> None:
+    page = seen("/usage?tz=UTC")
+    page.get_by_test_id("chart").hover()
+    expect(page.locator(".chart .cursor")).to_have_count(3)
+    expect(page.locator(".readout")).to_have_count(1)
+    page.locator("h1").hover()
+    expect(page.locator(".chart .cursor")).to_have_count(0)
 
 
 @pytest.fixture
@@ -422,7 +465,7 @@ def test_a_new_install_shows_how_to_begin_and_live_shows_the_first_request(
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing(seen: Seen, theme: str, small: bool) -> None:
     page = seen(theme=theme, small=small)
-    for name in ("chart", "by-model"):
+    for name in ("chart", "by-model", "latency", "failures"):
         as_table(page, name)
     page.get_by_role("button", name="Add filter").click()
     expect(page.get_by_role("dialog").get_by_role("listitem").first).to_be_visible()

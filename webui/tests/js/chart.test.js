@@ -22,6 +22,18 @@ test("the five largest are shown and Other is the remainder", () => {
   assert.deepEqual(drawn.totals, [28, 70, 0]);
 });
 
+test("where the report leaves groups out, Other is what is left of everything", () => {
+  const groups = ["a", "b", "c", "d", "e", "f"].map((name) => group(name, [1, 2]));
+  const report = { groups, totals: { requests: 40 }, others: { requests: 22 }, group_count: 99 };
+  const drawn = stack(report, "model", "requests", inOrder, [
+    { start: "", requests: 10 },
+    { start: "", requests: 30 },
+  ]);
+  const other = drawn.layers.at(-1);
+  assert.deepEqual([other.label, other.values, other.total], ["Other (94)", [5, 20], 25]);
+  assert.deepEqual([drawn.totals, drawn.of], [[10, 30], 99]);
+});
+
 test("five or fewer have no Other, and none at all is nothing", () => {
   assert.equal(stack({ groups: [group("a", [1])] }, "model", "requests", inOrder).layers.length, 1);
   assert.deepEqual(stack({ groups: [] }, "model", "requests", inOrder), { starts: [], layers: [], totals: [], of: 0 });
