@@ -58,6 +58,15 @@ def is_gone(pid: int) -> bool:
         return True
 
 
+def environment_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/environ").read_bytes()
+
+
+def children() -> set[int]:
+    """Processes that this one has started."""
+    return {int(pid) for pid in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()}
+
+
 async def until(condition, seconds: float = 5) -> None:
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:  # another process is waited for
@@ -93,7 +102,7 @@ async def test_from_the_first_call_to_the_stop(worker, monkeypatch):
 
     folder = Path(sockets.pop()).parent
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    environment = Path(f"/proc/{first['pid']}/environ").read_bytes()
+    environment = environment_of(first["pid"])
     assert b"canary" not in environment
     assert f"HOME={folder}".encode() in environment
     assert os.getsid(first["pid"]) != os.getsid(0), "Ctrl-C in a terminal is for the parent"
@@ -119,11 +128,13 @@ async def test_from_the_first_call_to_the_stop(worker, monkeypatch):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 async def test_the_child_goes_when_its_parent_is_killed():
     environment = {**os.environ, "PYTHONPATH": str(child.PACKAGE_FOLDER)}
-    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, env=environment) as parent:
-        try:
-            pid = int(await asyncio.to_thread(parent.stdout.readline))
-        finally:
-            parent.kill()
+    command = [sys.executable, "-c", PARENT]
+    parent = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, env=environment)
+    try:
+        pid = int(await parent.stdout.readline())
+    finally:
+        parent.kill()
+        await parent.wait()
     killed_at = time.monotonic()
     await until(lambda: is_gone(pid), 10)
     assert time.monotonic() - killed_at < 2
@@ -132,12 +143,11 @@ async def test_the_child_goes_when_its_parent_is_killed():
 @needs_litellm
 async def test_a_stop_during_the_start_leaves_nothing(worker):
     starting = asyncio.ensure_future(worker.ensure_ready())
-    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
-    before = set(children.read_text().split())
-    await until(lambda: set(children.read_text().split()) - before)
-    (pid,) = set(children.read_text().split()) - before
+    before = children()
+    await until(lambda: children() - before)
+    (pid,) = children() - before
     await worker.stop()
-    assert is_gone(int(pid))
+    assert is_gone(pid)
     with pytest.raises(ProviderUnavailable, match="stopping"):
         await starting
 
