@@ -101,7 +101,9 @@ function Table({ data, dimension, title }) {
       (t) => eachCost(t),
       (usd) => cost(usd),
     ),
-    figure("p95", "p95", (t) => t.response_time_p95, duration),
+    data.totals.response_time_p95 == null
+      ? figure("mean", "Mean time", (t) => t.avg_response_time, duration)
+      : figure("p95", "p95", (t) => t.response_time_p95, duration),
     figure("failed", "Failed", (t) => (t.requests ? t.errors / t.requests : null), percent),
   ];
   const foot =

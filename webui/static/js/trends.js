@@ -67,11 +67,16 @@ export function linesOf(series, totals, metric) {
   return metric === "response_time" && totals.avg_response_time != null ? [line("mean", "avg_response_time")] : [];
 }
 
-/** Values for a logarithmic axis that reach from below the least to above the largest. @param {number} least @param {number} largest */
-export function decades(least, largest) {
-  const from = Math.floor(Math.log10(least) + 1e-9);
-  const to = Math.max(from + 1, Math.ceil(Math.log10(largest) - 1e-9));
-  return Array.from({ length: to - from + 1 }, (_, n) => Number(`1e${from + n}`));
+/** Values for a logarithmic axis, from below the least to above the largest: 1, 2, 5, 10 … or, over a wide range, 1, 10, 100 …
+ * @param {number} least @param {number} largest */
+export function logTicks(least, largest) {
+  const factors = largest / least > 100 ? [1] : [1, 2, 5];
+  const first = Math.floor(Math.log10(least));
+  const powers = Array.from({ length: Math.ceil(Math.log10(largest)) - first + 2 }, (_, n) => first + n);
+  const steps = powers.flatMap((power) => factors.map((factor) => Number(`${factor}e${power}`)));
+  const from = steps.findLastIndex((step) => step <= least);
+  const to = steps.findIndex((step) => step >= largest);
+  return steps.slice(from, Math.max(to, from + 1) + 1);
 }
 
 /** A path through what is known, with gaps between. @param {(number | null)[]} values @param {(at: number) => number} x @param {(value: number) => number} y */
@@ -100,7 +105,7 @@ function Lines({ starts, lines, bucket, isOpen: open, isLog, summary }) {
   const place = useRef(/** @type {HTMLElement | null} */ (null));
   const known = lines.flatMap((line) => line.values).flatMap((value) => (value ? [value] : []));
   const [least, largest] = known.length ? [Math.min(...known), Math.max(...known)] : [0.1, 1];
-  const scale = isLog ? decades(least, largest) : ticks(largest);
+  const scale = isLog ? logTicks(least, largest) : ticks(largest);
   const geometry = frame(useWidth(place), starts.length, scale.map(secondsTick));
   const { left, inner, step } = geometry;
   const [low, high] = [scale[0], scale.at(-1) ?? 1];

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 globalThis.location = /** @type {any} */ ({ search: "", pathname: "/usage" });
-const { decades, failuresOf, linesOf, lonely, pathOf } = await import("../../static/js/trends.js");
+const { failuresOf, linesOf, logTicks, lonely, pathOf } = await import("../../static/js/trends.js");
 
 const x = (at) => at * 10;
 const y = (value) => value;
@@ -35,8 +35,9 @@ test("the three percentiles are drawn, or the mean where there are none", () => 
 });
 
 test("a logarithmic axis reaches around what it shows", () => {
-  assert.deepEqual(decades(0.02, 3), [0.01, 0.1, 1, 10]);
-  assert.deepEqual(decades(1, 1), [1, 10]);
+  assert.deepEqual(logTicks(0.9, 16), [0.5, 1, 2, 5, 10, 20]);
+  assert.deepEqual(logTicks(0.02, 3), [0.01, 0.1, 1, 10]);
+  assert.deepEqual(logTicks(1, 1), [1, 2]);
 });
 
 test("failures and answers add up to the requests", () => {
