@@ -47,6 +47,7 @@ class Connection(asyncio.Protocol):
         self._sent_at = 0.0
         self._heard_at = 0.0
         self.calls = 0
+        self.is_local = False
         self.busy = False
         self.lost = False
         self.complete = False
@@ -168,7 +169,9 @@ class Connection(asyncio.Protocol):
             self._wake()
         else:
             where = "in the middle of its answer" if self.heard else "before it answered"
-            stale = not self.heard and self.calls > 1
+            # a Unix socket is reset, not ended, if and only if the other process died with some of our bytes unread
+            unread = self.is_local and isinstance(exc, ConnectionError)
+            stale = not self.heard and (self.calls > 1 or unread)
             self._fail(ProviderUnavailable(f"The provider closed the connection {where}.", never_sent=stale))
 
     # httptools callbacks

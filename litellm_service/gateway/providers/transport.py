@@ -113,6 +113,7 @@ class Transport:
             async with asyncio.timeout(connect_s):
                 if origin.socket is not None:
                     _, connection = await loop.create_unix_connection(protocol, origin.socket)
+                    connection.is_local = True
                 else:
                     context = self._tls_context() if origin.tls else None
                     _, connection = await loop.create_connection(protocol, origin.host, origin.port, ssl=context)

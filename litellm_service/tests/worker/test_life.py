@@ -17,8 +17,10 @@ import pytest
 from vendor_wires import running_upstream
 
 from gateway.domain.errors import ProviderUnavailable
+from gateway.providers.connection import Timeouts
 from gateway.providers.litellm_worker import child, process
 from gateway.providers.litellm_worker.process import LiteLLMWorker
+from gateway.providers.transport import Origin, Transport
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -40,6 +42,18 @@ async def main():
     print(worker.status()["pid"], flush=True)
     await asyncio.sleep(300)
 asyncio.run(main())
+"""
+LISTENER = """
+import socket, sys, time
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen()
+print("listening", flush=True)
+connection, _ = listener.accept()
+time.sleep(0.2)
+connection.recv(int(sys.argv[2]))
+print("read", flush=True)
+time.sleep(60)
 """
 
 
@@ -184,6 +198,26 @@ async def test_a_child_that_says_too_much_does_not_stop_the_log(worker, monkeypa
         await worker.ensure_ready()
     assert "last words" in caplog.text
     assert "sk-12345678901" not in caplog.text
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells the two apart")
+@pytest.mark.parametrize(("reads", "never_sent"), [(0, True), (3, True), (100_000, False)])
+async def test_a_call_that_a_dying_worker_never_read_may_be_sent_again(tmp_path, reads, never_sent):
+    path = str(tmp_path / "s")
+    listener = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", LISTENER, path, str(reads), stdout=subprocess.PIPE
+    )
+    assert await listener.stdout.readline()
+    transport = Transport()
+    connection = await transport.connect(Origin("litellm", 0, tls=False, socket=path), Timeouts())
+    connection.begin(b"x" * 5_000, Timeouts())
+    assert await listener.stdout.readline()
+    listener.kill()
+    with pytest.raises(ProviderUnavailable) as failed:
+        await connection.head()
+    assert failed.value.never_sent is never_sent
+    await listener.wait()
+    await transport.close()
 
 
 async def test_without_litellm_the_message_says_what_to_install(worker, monkeypatch):
