@@ -92,6 +92,15 @@ def test_the_picker_lists_every_model_and_is_worked_by_keyboard(page: Page) -> N
     expect(page.locator("#model-button")).to_contain_text(chosen)
 
 
+def test_the_filter_stays_in_view_where_the_chosen_model_is_far_down(page: Page) -> None:
+    connected(page)
+    choose(page, "demo/echo")
+    page.locator("#model-button").click()
+    expect(page.get_by_role("option", name="echo")).to_be_in_viewport()
+    expect(page.get_by_role("combobox", name="Filter models")).to_be_in_viewport(ratio=1)
+    assert page.locator(".picker").evaluate("panel => panel.scrollTop") == 0
+
+
 def test_the_receipt_equals_the_record_of_the_api(page: Page) -> None:
     answer = ask(connected(page), "a priced answer", "demo/priced")
     record = record_of(page, answer)
