@@ -15,15 +15,23 @@ import re
 
 
 class GatewayError(Exception):
-    """Anything the gateway tells a client: `message` is for the person who must act."""
+    """Anything the gateway tells a client: `message` is for the person who must act, `details` for programs (JSON values)."""
 
     code: str = "gateway_error"
 
-    def __init__(self, message: str, *, param: str | None = None, retry_after_s: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after_s: int | None = None,
+        details: dict[str, object] | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.param = param
         self.retry_after_s = retry_after_s
+        self.details = details
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

@@ -3,7 +3,8 @@
 import os
 import time
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 monotonic = time.perf_counter
 
@@ -51,3 +52,19 @@ def id_ms(text: str) -> int:
 def id_bytes(text: str) -> bytes:
     """The inverse of `id_text`; raises `ValueError` for anything that is no UUID."""
     return uuid.UUID(text).bytes
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """The first instant of a local day: through UTC and back, a midnight that does not exist becomes the hour after it."""
+    naive = datetime(day.year, day.month, day.day, tzinfo=zone)
+    instant = naive.astimezone(UTC)
+    local = instant.astimezone(zone)
+    if local.date() < day:
+        local = (instant + timedelta(seconds=_gap_s(instant, zone))).astimezone(zone)
+    return local
+
+
+def _gap_s(instant: datetime, zone: ZoneInfo) -> int:
+    before = instant.astimezone(zone).utcoffset() or timedelta()
+    after = (instant + timedelta(hours=2)).astimezone(zone).utcoffset() or timedelta()
+    return max(0, int((after - before).total_seconds()))

@@ -80,6 +80,7 @@ def body_of(error: BaseException, request_id: str) -> dict[str, object]:
         }
     family = next(name for kind, name in _FAMILIES if isinstance(error, kind))
     stated = _stated(error)
+    details = {} if error.details is None else {"details": error.details}
     return {
         "error": {
             "message": error.message,
@@ -87,6 +88,7 @@ def body_of(error: BaseException, request_id: str) -> dict[str, object]:
             "code": stated.code or error.code,
             "param": stated.param or error.param,
             "request_id": request_id,
+            **details,
         }
     }
 

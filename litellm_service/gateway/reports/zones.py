@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from gateway.domain.time import midnight
+
 Bucket = Literal["hour", "day", "week", "month"]
 
 QUARTER_S = 900
@@ -68,7 +70,7 @@ def bucket_start(unit: int, offset_s: int, bucket: Bucket, zone: ZoneInfo) -> da
     """
     if bucket == "hour":
         return datetime.fromtimestamp(unit * HOUR_S - offset_s, UTC).astimezone(zone)
-    return _midnight(_first_day(_EPOCH + timedelta(days=unit), bucket), zone)
+    return midnight(_first_day(_EPOCH + timedelta(days=unit), bucket), zone)
 
 
 def unit_s(bucket: Bucket) -> int:
@@ -94,22 +96,6 @@ def _first_day(day: date, bucket: Bucket) -> date:
     if bucket == "month":
         return day.replace(day=1)
     return day
-
-
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    """The first instant of a local day: through UTC and back, a midnight that does not exist becomes the hour after it."""
-    naive = datetime(day.year, day.month, day.day, tzinfo=zone)
-    instant = naive.astimezone(UTC)
-    local = instant.astimezone(zone)
-    if local.date() < day:
-        local = (instant + timedelta(seconds=_gap_s(instant, zone))).astimezone(zone)
-    return local
-
-
-def _gap_s(instant: datetime, zone: ZoneInfo) -> int:
-    before = instant.astimezone(zone).utcoffset() or timedelta()
-    after = (instant + timedelta(hours=2)).astimezone(zone).utcoffset() or timedelta()
-    return max(0, int((after - before).total_seconds()))
 
 
 def _offset_s(quarter: int, zone: ZoneInfo) -> int:

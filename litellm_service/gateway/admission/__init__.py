@@ -1,0 +1,1 @@
+"""May it proceed: rate limits and budgets."""
