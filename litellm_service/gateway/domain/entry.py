@@ -86,3 +86,34 @@ class Settlement(msgspec.Struct, kw_only=True):
     response: str | None = None
     messages: str | None = None
     finish_reason: str | None = None
+    replay: "Replay | None" = None
+
+
+class Handover(msgspec.Struct):
+    """One attempt has failed and the next is about to be sent: both or, where the second is refused, the first as the last."""
+
+    settlement: Settlement
+    hold: Hold
+
+
+class Correction(msgspec.Struct, kw_only=True):
+    """A settled attempt should have cost something else: `cost_nano_usd` is the whole of what it costs now."""
+
+    request_id: bytes
+    attempt: int
+    cost_nano_usd: int
+    price: Price | None
+    source: CostSource = CostSource.COMPUTED
+
+
+class Replay(msgspec.Struct, frozen=True, kw_only=True):
+    """What a repetition with the same `Idempotency-Key` is answered with.
+
+    `name` and `fingerprint` are digests of the key and of the request. `body` is `None` where it may not or cannot be kept.
+    """
+
+    caller: str
+    name: bytes
+    fingerprint: bytes
+    headers: list[tuple[str, str]]
+    body: bytes | None

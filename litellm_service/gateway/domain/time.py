@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 monotonic = time.perf_counter
+LATEST_MS = 2**47  # after every moment that is stored
 
 
 def now_ms() -> int:

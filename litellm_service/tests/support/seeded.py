@@ -61,6 +61,7 @@ def fill(path: Path, shape: Shape) -> None:
         rows = _Rows(shape, _intern(connection, shape), _price(connection))
         connection.executemany(INSERT_LEDGER, rows)
         connection.execute(_REQUESTS, {"content": shape.content})
+        connection.execute(_CORRECTED)
         watermark = connection.execute("SELECT max(id) FROM ledger").fetchone()[0] - shape.above_watermark
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('rollup_watermark', ?)", (watermark,))
         connection.execute(_ROLLUPS, (watermark,))
@@ -114,7 +115,7 @@ class _Rows:
                 yield self._row(request_id, 0, at_ms, refs, 502, model, final=False)
                 attempt = 1
             yield self._row(request_id, attempt, at_ms, refs, status, model, final=True)
-            if random.random() < 0.003:
+            if random.random() < 0.003 and model != UNPRICED:
                 yield self._correction(request_id, attempt, at_ms, refs)
 
     def _picked(self, names):
@@ -149,7 +150,7 @@ class _Rows:
 
     def _correction(self, request_id, attempt, at_ms, refs):
         return (
-            self._id(), request_id, attempt, Kind.CORRECTION, 0, True, at_ms, at_ms + DAY_MS, *refs, 1, 0,
+            self._id(), request_id, attempt, Kind.CORRECTION, 1, True, at_ms, at_ms + DAY_MS, *refs, 1, 0,
             Outcome.COMPLETED, 200, 0, 0, 0, 0, 0, None, self._random.randint(-500, 500), CostSource.COMPUTED, False, None,
             0, 0, None, None, None, None,
         )  # fmt: skip
@@ -199,6 +200,12 @@ JOIN dimensions a ON a.id = application_ref JOIN dimensions u ON u.id = user_ref
 JOIN dimensions m ON m.id = model_ref JOIN dimensions p ON p.id = provider_ref
 JOIN dimensions um ON um.id = upstream_model_ref
 WHERE final AND ledger.kind != {Kind.CORRECTION:d} ORDER BY ledger.id
+"""
+_CORRECTED = f"""
+UPDATE requests SET cost_nano_usd = cost_nano_usd + c.difference, cost_usd = (cost_nano_usd + c.difference) / 1e9 FROM
+    (SELECT id_text(request_id) AS id, sum(cost_nano_usd) AS difference FROM ledger WHERE kind = {Kind.CORRECTION:d}
+    GROUP BY request_id) c
+WHERE requests.id = c.id
 """
 _ROLLUPS = f"""
 INSERT INTO rollups SELECT admitted_at_ms / 900000, application_ref, user_ref, key_ref, model_ref, provider_ref, http_status,

@@ -15,7 +15,8 @@ _SUMS = f"""
 SELECT admitted_at_ms / 900000 AS quarter, {_KEY},
     sum(final AND kind != {Kind.CORRECTION:d}), sum(final AND kind != {Kind.CORRECTION:d} AND http_status >= 400),
     sum(input_tokens), sum(cache_read_tokens), sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens),
-    coalesce(sum(cost_nano_usd), 0), sum(final AND kind != {Kind.CORRECTION:d} AND cost_nano_usd IS NULL), sum(estimated),
+    coalesce(sum(cost_nano_usd), 0),
+    sum((final AND kind != {Kind.CORRECTION:d} AND cost_nano_usd IS NULL) - newly_priced), sum(estimated),
     sum(CASE WHEN final AND kind != {Kind.CORRECTION:d} THEN duration_us ELSE 0 END)
 FROM ledger WHERE id <= ? GROUP BY quarter, {_KEY}
 """
@@ -54,9 +55,9 @@ _NONE_EXPECTED = {
     "rows of `requests` and final ledger rows, difference in number": f"""
         SELECT abs((SELECT count(*) FROM requests) -
         (SELECT count(*) FROM ledger WHERE final AND kind != {Kind.CORRECTION:d}))""",
-    "difference in nano-USD between `requests` and the final ledger rows": f"""
+    "difference in nano-USD between `requests` and the final ledger rows": """
         SELECT abs((SELECT coalesce(sum(cost_nano_usd), 0) FROM requests) -
-        (SELECT coalesce(sum(cost_nano_usd), 0) FROM ledger WHERE final AND kind != {Kind.CORRECTION:d}))""",
+        (SELECT coalesce(sum(cost_nano_usd), 0) FROM ledger WHERE final))""",
     "difference in tokens between `requests` and the final ledger rows": f"""
         SELECT abs((SELECT coalesce(sum(total_tokens), 0) FROM requests) - (SELECT coalesce(sum(input_tokens +
         cache_read_tokens + cache_write_tokens + output_tokens + reasoning_tokens), 0)

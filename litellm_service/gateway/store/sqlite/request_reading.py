@@ -4,7 +4,7 @@ import heapq
 import sqlite3
 from typing import Any
 
-from gateway.domain.time import id_bytes, id_floor, id_ms
+from gateway.domain.time import LATEST_MS, id_bytes, id_floor, id_ms
 from gateway.store.questions import Filters, FullRequest, RequestQuery
 from gateway.store.sqlite.matching import marks, names_of, refs_of
 
@@ -13,7 +13,6 @@ LIST_COLUMNS = (
     "http_status, stream, prompt_tokens, cached_tokens, cache_write_tokens, completion_tokens, reasoning_tokens, total_tokens, "
     "cost_nano_usd, cost_source, response_time, time_to_first_token, overhead, attempts, error_message"
 )
-LATEST_MS = 2**47
 # The index that finds the rows, newest first, so that a page costs as much as its rows: of one name, of failures, of ids.
 _BY_NAME = {
     "user_id": "requests INDEXED BY requests_by_user WHERE user_ref = ?",

@@ -20,7 +20,7 @@ Coarse = dict[tuple[int, ...], list[int]]
 FACTS = (
     "id, kind, final, admitted_at_ms, application_ref, user_ref, key_ref, model_ref, provider_ref, http_status, "
     "input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, "
-    "cost_nano_usd, estimated, duration_us, first_token_us, overhead_us"
+    "cost_nano_usd, estimated, duration_us, first_token_us, overhead_us, newly_priced"
 )
 Facts = tuple[
     int,
@@ -43,6 +43,7 @@ Facts = tuple[
     int,
     int | None,
     int | None,
+    int,
 ]
 
 _SUMS = (
@@ -105,7 +106,7 @@ class PendingRollups:
         for (
             row_id, kind, final, at_ms, application, user, key, model, provider, status,
             tokens_in, cache_read, cache_write, tokens_out, reasoning,
-            cost, estimated, duration_us, first_token_us, overhead_us,
+            cost, estimated, duration_us, first_token_us, overhead_us, newly_priced,
         ) in rows:  # fmt: skip
             one = 1 if final and kind != Kind.CORRECTION else 0
             rollup_key = (at_ms // QUARTER_MS, application, user, key, model, provider, status)
@@ -128,6 +129,7 @@ class PendingRollups:
                 total[9] += one
             self._counted_to = row_id
             if not one:
+                total[8] -= newly_priced
                 continue
             total[10] += duration_us
             histogram_key = (at_ms // HOUR_MS, application, model, provider)

@@ -4,7 +4,9 @@ import time
 
 import msgspec
 
+from gateway.domain.administration import AuditEntry
 from gateway.domain.entry import CostSource, Hold, Outcome, Settlement
+from gateway.domain.event import Event
 from gateway.domain.time import id_text
 from gateway.store.sqlite.dimensions import Refs
 from gateway.store.sqlite.rollups import Facts
@@ -37,6 +39,11 @@ def _insert(table: str, columns: str) -> str:
 INSERT_HOLD = _insert("holds", _HOLD_COLUMNS)
 INSERT_LEDGER = _insert("ledger", _LEDGER_COLUMNS)
 INSERT_REQUEST = _insert("requests", _REQUEST_COLUMNS)
+INSERT_EVENT = _insert("events", "id, at_ms, kind, subject, body")
+INSERT_AUDIT = _insert("audit", "at_ms, actor, action, object_kind, object_id, before, after")
+PUT_REPLAY = _insert("idempotency", "caller, name, fingerprint, request_id, created_at_ms, headers, body").replace(
+    "INSERT", "INSERT OR REPLACE", 1
+)
 PUT_PROGRESS = """
 INSERT INTO progress (hold_id, output_tokens, first_token_us) VALUES (?, ?, ?)
 ON CONFLICT DO UPDATE SET output_tokens = max(output_tokens, excluded.output_tokens)
@@ -74,8 +81,29 @@ def facts(row: Row) -> Facts:
     """The part of a ledger row that rollups count (see `rollups.FACTS`)."""
     return (
         row[0], row[3], row[5], row[6], row[8], row[9], row[10], row[11], row[12], row[17],
-        *row[18:23], row[24], row[26], *row[29:32],
+        *row[18:23], row[24], row[26], *row[29:32], 0,
     )  # type: ignore[return-value]  # fmt: skip  # columns are what ledger_row put there
+
+
+def event_row(event: Event) -> Row:
+    """A row of `events`."""
+    return event.id, event.at_ms, event.kind, event.subject, msgspec.json.encode(event.body).decode()
+
+
+def audit_row(entry: AuditEntry) -> Row:
+    """A row of `audit`."""
+    return msgspec.structs.astuple(entry)
+
+
+def replay_row(settlement: Settlement) -> Row:
+    """A row of `idempotency`, of a settlement that has a replay."""
+    replay, hold = settlement.replay, settlement.hold
+    if replay is None:
+        raise ValueError("this settlement has no replay")
+    headers = msgspec.json.encode(replay.headers).decode()
+    return (
+        replay.caller, replay.name, replay.fingerprint, hold.request_id, hold.admitted_at_ms, headers, replay.body,
+    )  # fmt: skip
 
 
 class RequestRows:

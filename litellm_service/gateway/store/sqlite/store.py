@@ -4,19 +4,29 @@ import asyncio
 import contextlib
 import sqlite3
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from gateway.domain.entry import Hold, Operation, Settlement
+from gateway.domain.administration import Change, ObjectKind
+from gateway.domain.entry import Correction, Handover, Hold, Operation, Settlement
 from gateway.domain.errors import GatewayError, Overloaded, StoreUnavailable
+from gateway.domain.event import Event
 from gateway.domain.price import Price
+from gateway.domain.scope import Subject
 from gateway.domain.time import now_ms
 from gateway.store.sqlite import opening
+from gateway.store.sqlite.administration import objects
 from gateway.store.sqlite.ballast import Ballast
 from gateway.store.sqlite.batch import BatchWriter
-from gateway.store.sqlite.writer import Done, Writer, unwritable
+from gateway.store.sqlite.batch import Operation as Written
+from gateway.store.sqlite.budgets import Account
+from gateway.store.sqlite.rollups import QUARTER_MS
+from gateway.store.sqlite.writer import Report, Writer, unwritable
+
+T = TypeVar("T")
 
 MAX_WAITING_HOLDS = 4_096
 COMMIT_PATIENCE_S = 5.0
@@ -62,6 +72,8 @@ class SqliteStore:
         self._next_hold_id = 1
         self._waiting_holds = 0
         self._unconfirmed: deque[tuple[float, asyncio.Future[None]]] = deque()
+        self._batch: BatchWriter
+        self.on_event: Callable[[Event], None] = _nobody_listens
         self._patience: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
@@ -81,8 +93,8 @@ class SqliteStore:
     def start(self) -> None:
         """Start the writer; call it inside the running loop."""
         self._loop = asyncio.get_running_loop()
-        batch = BatchWriter(self._connection, self._boot_id)
-        self._writer = Writer(batch, self._ballast, self._resolve)
+        self._batch = BatchWriter(self._connection, self._boot_id)
+        self._writer = Writer(self._batch, self._ballast, self._resolve)
         self._writer.start()
         self._check_patience()
 
@@ -98,30 +110,53 @@ class SqliteStore:
         self._lock.release()
 
     def hold(self, hold: Hold) -> asyncio.Future[None]:
-        """Set money aside, durably, before the call; raises `StoreUnavailable` or `Overloaded` at once."""
-        if self._writer.fault is not None:
-            raise unwritable(self._writer.fault)
-        if self._waiting_holds >= MAX_WAITING_HOLDS:
-            raise Overloaded("Too many requests wait for the database; try again shortly.", retry_after_s=1)
-        hold.id = self._next_hold_id
-        self._next_hold_id += 1
-        self._waiting_holds += 1
+        """Set money aside, durably, before the call.
+
+        Raises `StoreUnavailable` or `Overloaded` at once; the future may raise `BudgetExceeded` or `ModelPriceUnknown`.
+        """
+        self._check_room()
+        self._number(hold)
         future: asyncio.Future[None] = self._loop.create_future()
 
         def done(error: GatewayError | None) -> None:
             self._waiting_holds -= 1
             _settle_future(future, error)
 
+        self._waiting_holds += 1
         self._writer.put(hold, done)
         self._unconfirmed.append((self._loop.time(), future))
         return future
 
     def settle(self, settlement: Settlement) -> asyncio.Future[None]:
         """Replace the hold by what the attempt really was; never refused, never lost."""
-        future: asyncio.Future[None] = self._loop.create_future()
-        self._writer.put(settlement, lambda error: _settle_future(future, error))
-        self._unconfirmed.append((self._loop.time(), future))
-        return future
+        return self._put(settlement)
+
+    def hand_over(self, settlement: Settlement, hold: Hold) -> asyncio.Future[None]:
+        """Settle a failed attempt and hold for the next one, at once; if that is refused, the first one was the last."""
+        self._number(hold)
+        return self._put(Handover(settlement, hold))
+
+    def change(self, change: Change) -> asyncio.Future[None]:
+        """What an administrator changed, with its audit entries; raises `StoreUnavailable` at once."""
+        self._check_room()
+        return self._put(change)
+
+    def correct(self, correction: Correction) -> asyncio.Future[None]:
+        """Record what an attempt should have cost; may be repeated."""
+        self._check_room()
+        return self._put(correction)
+
+    def note_refusal(self, subject: Subject, code: str, at_ms: int) -> None:
+        """Count a request that was refused before it was admitted."""
+        self._writer.note_refusal((at_ms // QUARTER_MS, subject, code))
+
+    def accounts(self) -> list[Account]:
+        """What every budget has spent and holds, as the writer knows it now."""
+        return self._batch.accounts.snapshot()
+
+    def objects(self, kind: ObjectKind, type_: type[T]) -> list[T]:
+        """What administrators have set; call it after `open` and before `start`."""
+        return objects(self._connection, kind, type_)
 
     def note_progress(self, hold: Hold, output_tokens: int, first_token_us: int | None) -> None:
         """How far a stream has come, for an estimate should this process die."""
@@ -141,6 +176,22 @@ class SqliteStore:
         writer = self._writer
         return {"commits": writer.commits, "operations": writer.operations, "waiting": writer.queue_length}
 
+    def _check_room(self) -> None:
+        if self._writer.fault is not None:
+            raise unwritable(self._writer.fault)
+        if self._waiting_holds >= MAX_WAITING_HOLDS:
+            raise Overloaded("Too many requests wait for the database; try again shortly.", retry_after_s=1)
+
+    def _number(self, hold: Hold) -> None:
+        hold.id = self._next_hold_id
+        self._next_hold_id += 1
+
+    def _put(self, operation: Written) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._writer.put(operation, lambda error: _settle_future(future, error))
+        self._unconfirmed.append((self._loop.time(), future))
+        return future
+
     def _check_patience(self) -> None:
         """Whoever has waited 5 s is told so; the operation itself stays queued."""
         waiting, too_old = self._unconfirmed, self._loop.time() - COMMIT_PATIENCE_S
@@ -156,9 +207,19 @@ class SqliteStore:
         row = self._connection.execute("SELECT coalesce(max(id), 0) + 1 FROM holds").fetchone()
         self._next_hold_id = row[0]
 
-    def _resolve(self, reports: list[tuple[Done, GatewayError | None]]) -> None:
+    def _resolve(self, reports: list[Report], events: list[Event]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(_report, reports)
+            self._loop.call_soon_threadsafe(self._report, reports, events)
+
+    def _report(self, reports: list[Report], events: list[Event]) -> None:
+        for done, error in reports:
+            done(error)
+        for event in events:
+            self.on_event(event)
+
+
+def _nobody_listens(_event: Event) -> None:
+    """Until somebody is told of events, they wait in the file."""
 
 
 def _unconfirmed() -> StoreUnavailable:
@@ -168,11 +229,6 @@ def _unconfirmed() -> StoreUnavailable:
     )
     error.pending = True
     return error
-
-
-def _report(reports: list[tuple[Done, GatewayError | None]]) -> None:
-    for done, error in reports:
-        done(error)
 
 
 def _settle_future(future: asyncio.Future[None], error: GatewayError | None) -> None:

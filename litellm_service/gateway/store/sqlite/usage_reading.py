@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from gateway.domain.entry import Kind
-from gateway.store.questions import ENDLESS_S, SUMS, Cell, Figures, Part, UsageAnswer, UsageQuestion, added
+from gateway.store.questions import ENDLESS_S, SUMS, Cell, Figures, Filters, Part, UsageAnswer, UsageQuestion, added
 from gateway.store.sqlite.dimensions import Dimension
 from gateway.store.sqlite.latency_reading import QUARTERS_PER_HOUR, cut_hours, histograms_of
 from gateway.store.sqlite.matching import Match, group_columns, json_list, matching, named, narrowed_to
@@ -19,12 +19,13 @@ MANY_CUT_HOURS = 400
 
 Key = tuple[int, ...]
 
+_COST = SUMS.index("cost_nano_usd")
 _COUNTED = f"(final AND kind != {Kind.CORRECTION:d})"
 _TAIL = f"""(
 SELECT admitted_at_ms / 900000 AS quarter, application_ref, user_ref, key_ref, model_ref, provider_ref, http_status,
     {_COUNTED} AS requests, {_COUNTED} AND http_status >= 400 AS errors,
     input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
-    coalesce(cost_nano_usd, 0) AS cost_nano_usd, {_COUNTED} AND cost_nano_usd IS NULL AS unpriced_requests,
+    coalesce(cost_nano_usd, 0) AS cost_nano_usd, ({_COUNTED} AND cost_nano_usd IS NULL) - newly_priced AS unpriced_requests,
     estimated AS estimated_requests, CASE WHEN {_COUNTED} THEN duration_us ELSE 0 END AS duration_us
 FROM ledger WHERE id > (SELECT coalesce((SELECT value FROM meta WHERE name = 'rollup_watermark'), 0))
 )"""
@@ -74,6 +75,14 @@ def answer(connection: sqlite3.Connection, question: UsageQuestion) -> UsageAnsw
     shown, rest = _ranked(totals, question.limit)
     others = added([totals[key] for key in rest]) if rest else None
     return UsageAnswer(_cells(connection, found, shown, group_by), len(totals), others)
+
+
+def cost_nano_usd(connection: sqlite3.Connection, part: Part, filters: Filters) -> int:
+    """The cost of all that is settled in a part, and nothing else."""
+    match = matching(connection, filters)
+    if match.never:
+        return 0
+    return sum(sums[_COST] for sums in _sums(connection, part, match, ()).values())
 
 
 def _of_the_dearest(connection: sqlite3.Connection, question: UsageQuestion, match: Match, limit: int) -> UsageAnswer:

@@ -5,15 +5,18 @@ import queue
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from enum import Enum
 
 import msgspec
 
-from gateway.domain.entry import Hold, Settlement
+from gateway.domain.entry import Handover, Settlement
 from gateway.domain.errors import GatewayError, StoreUnavailable
+from gateway.domain.event import Event
 from gateway.store.sqlite.ballast import Ballast
-from gateway.store.sqlite.batch import BatchWriter, Operation, Progress
+from gateway.store.sqlite.batch import BatchWriter, Operation, Progress, Written
+from gateway.store.sqlite.refusals import RefusalKey
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +27,8 @@ RETRY_AFTER_S = 2
 
 Done = Callable[[GatewayError | None], None]
 Item = tuple[Operation, Done]
-Resolve = Callable[[list[tuple[Done, GatewayError | None]]], None]
+Report = tuple[Done, GatewayError | None]
+Resolve = Callable[[list[Report], list[Event]], None]
 
 # An operation that no retry can write (a value out of range, text that is no Unicode), against a file that cannot be written now.
 _UNWRITABLE = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, OverflowError, ValueError)
@@ -41,7 +45,8 @@ class _Signal(Enum):
 class Writer:
     """Takes operations from any thread, commits what waits in one transaction, then reports back.
 
-    `resolve` is called from the writer's thread, once per commit, with every operation's callback and its error or `None`.
+    `resolve` is called from the writer's thread, once per commit, with every operation's callback and its error or `None`,
+    and with the events that the commit raised.
     Settlements are never dropped: while the file cannot be written they wait, and `fault` says why holds are refused.
     """
 
@@ -49,8 +54,9 @@ class Writer:
         self._batch = batch
         self._ballast = ballast
         self._resolve = resolve
-        self._queue: queue.SimpleQueue[Item | _Signal] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Item | RefusalKey | _Signal] = queue.SimpleQueue()
         self._progress: dict[int, Progress] = {}
+        self._refused: Counter[RefusalKey] = Counter()
         self._waiting: list[Item] = []
         self._last_flush = time.monotonic()
         self._stopping = False
@@ -72,6 +78,10 @@ class Writer:
         if not self._progress:
             self._queue.put(_Signal.WAKE)
         self._progress[hold_id] = (hold_id, output_tokens, first_token_us)
+
+    def note_refusal(self, key: RefusalKey) -> None:
+        """Count a request that was refused; written with the next flush."""
+        self._queue.put(key)
 
     def stop(self) -> None:
         """Commit what waits and flush; blocks until that is done."""
@@ -97,8 +107,7 @@ class Writer:
         try:
             item = self._queue.get(timeout=self._patience_s())
             while item is not _Signal.STOP:
-                if not isinstance(item, _Signal):
-                    waiting.append(item)
+                self._sort(item)
                 if len(waiting) >= MAX_BATCH:
                     return
                 item = self._queue.get_nowait()
@@ -106,10 +115,18 @@ class Writer:
         except queue.Empty:
             return
 
+    def _sort(self, item: Item | RefusalKey | _Signal) -> None:
+        if isinstance(item, _Signal):
+            return
+        if len(item) == 2:
+            self._waiting.append(item)
+        else:
+            self._refused[item] += 1
+
     def _patience_s(self) -> float | None:
         if self.fault is not None:
             return RETRY_INTERVAL_S
-        if self._batch.has_unflushed or self._progress:
+        if self._batch.has_unflushed or self._progress or self._refused:
             return max(0.001, self._last_flush + FLUSH_INTERVAL_S - time.monotonic())
         return None
 
@@ -119,13 +136,16 @@ class Writer:
             if not self._waiting:
                 self._try_to_resume()
                 return
-        if self._waiting or (flush and (self._progress or self._batch.has_unflushed)):
+        if self._waiting or (flush and (self._progress or self._refused or self._batch.has_unflushed)):
             self._commit(flush=flush)
 
     def _commit(self, *, flush: bool) -> None:
         items, progress, self._progress = self._waiting, self._progress, {}
+        refused = self._refused if flush else None
         try:
-            self._batch.write([operation for operation, _ in items], list(progress.values()), flush=flush)
+            written = self._batch.write(
+                [operation for operation, _ in items], list(progress.values()), refused, flush=flush
+            )
         except _FAILURES as error:
             self._progress = progress | self._progress
             self._recover(error)
@@ -133,13 +153,19 @@ class Writer:
         self.commits += 1
         self.operations += len(items)
         self._waiting = []
-        self._report(items)
+        self._report(items, written)
         if flush:
+            self._refused.clear()
             self._last_flush = time.monotonic()
 
-    def _report(self, items: list[Item], error: GatewayError | None = None) -> None:
+    def _report(self, items: list[Item], written: Written) -> None:
         if items:
-            self._resolve([(done, error) for _, done in items])
+            refused = written.refused
+            reports = [(done, refused.get(position)) for position, (_, done) in enumerate(items)]
+            self._resolve(reports, written.events)
+
+    def _refuse(self, done: Done, error: GatewayError) -> None:
+        self._resolve([(done, error)], [])
 
     def _recover(self, error: Exception) -> None:
         log.warning("a commit of %d operations failed: %s", len(self._waiting), error)
@@ -156,9 +182,8 @@ class Writer:
 
     def _write_alone(self, item: Item) -> None:
         try:
-            if not self._batch.has(item[0]):
-                self._batch.write([item[0]])
-            self._report([item])
+            written = Written() if self._batch.has(item[0]) else self._batch.write([item[0]])
+            self._report([item], written)
         except _UNWRITABLE as error:
             self._rebuilt()
             self._write_without_content(item, error)
@@ -171,11 +196,11 @@ class Writer:
         """The figures count more than the text that may have been what could not be written."""
         operation, done = item
         log.error("an operation cannot be written as it is: %s: %r", error, operation)
-        if isinstance(operation, Settlement) and (operation.query or operation.response or operation.messages):
-            bare = msgspec.structs.replace(operation, query="", response=None, messages=None, error_message=None)
+        bare = _without_content(operation)
+        if bare is not None:
             self._write_alone((bare, done))
         else:
-            self._report([item], StoreUnavailable("This request could not be recorded; the service's log says why."))
+            self._refuse(done, StoreUnavailable("This request could not be recorded; the service's log says why."))
 
     def _rebuilt(self) -> bool:
         try:
@@ -191,10 +216,16 @@ class Writer:
         self.fault = str(error)
 
     def _refuse_waiting_holds(self) -> None:
-        holds = [item for item in self._waiting if isinstance(item[0], Hold)]
-        if holds:
-            self._waiting = [item for item in self._waiting if not isinstance(item[0], Hold)]
-            self._report(holds, unwritable(self.fault))
+        """Only settlements wait for better times; of a handover, the settlement."""
+        items, self._waiting = self._waiting, []
+        for operation, done in items:
+            if isinstance(operation, Settlement):
+                self._waiting.append((operation, done))
+                continue
+            if isinstance(operation, Handover):
+                operation.settlement.final = True
+                self._waiting.append((operation.settlement, _nobody))
+            self._refuse(done, unwritable(self.fault))
 
     def _try_to_resume(self) -> None:
         if not self._ballast.restore() or not self._rebuilt():
@@ -207,6 +238,20 @@ class Writer:
         else:
             log.warning("the database can be written again")
             self.fault = None
+
+
+def _nobody(_error: GatewayError | None) -> None:
+    """Whoever waited has been told already."""
+
+
+def _without_content(operation: Operation) -> Operation | None:
+    """The same facts without the texts; `None` if there are none to leave out."""
+    if isinstance(operation, Handover):
+        bare = _without_content(operation.settlement)
+        return Handover(bare, operation.hold) if isinstance(bare, Settlement) else None
+    if not isinstance(operation, Settlement) or not (operation.query or operation.response or operation.messages):
+        return None
+    return msgspec.structs.replace(operation, query="", response=None, messages=None, error_message=None, replay=None)
 
 
 def unwritable(fault: str | None) -> StoreUnavailable:

@@ -1,0 +1,15 @@
+"""Something that people want to be told of."""
+
+from typing import Any
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened to whom; `body` is a JSON object that needs no other source to be understood."""
+
+    id: str
+    at_ms: int
+    kind: str
+    subject: str
+    body: dict[str, Any]

@@ -1,0 +1,68 @@
+CREATE TABLE objects (
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
+
+CREATE TABLE budget_periods (
+    budget_id TEXT NOT NULL,
+    start_ms INTEGER NOT NULL,
+    end_ms INTEGER,
+    spent_nano_usd INTEGER NOT NULL,
+    told_percent INTEGER NOT NULL,
+    PRIMARY KEY (budget_id, start_ms)
+) WITHOUT ROWID;
+
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY,
+    at_ms INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    object_kind TEXT NOT NULL,
+    object_id TEXT NOT NULL,
+    before TEXT,
+    after TEXT
+);
+
+CREATE TRIGGER audit_is_never_changed BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+
+CREATE TRIGGER audit_is_never_deleted BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+
+CREATE TABLE events (
+    id TEXT PRIMARY KEY NOT NULL,
+    at_ms INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    body TEXT NOT NULL,
+    delivered_at_ms INTEGER
+);
+
+CREATE TABLE idempotency (
+    id INTEGER PRIMARY KEY,
+    caller TEXT NOT NULL,
+    name BLOB NOT NULL,
+    fingerprint BLOB NOT NULL,
+    request_id BLOB NOT NULL,
+    created_at_ms INTEGER NOT NULL,
+    headers TEXT NOT NULL,
+    body BLOB,
+    UNIQUE (caller, name)
+);
+
+CREATE INDEX idempotency_by_time ON idempotency (created_at_ms);
+
+CREATE TABLE refusals (
+    quarter INTEGER NOT NULL,
+    application_ref INTEGER NOT NULL,
+    user_ref INTEGER NOT NULL,
+    key_ref INTEGER NOT NULL,
+    model_ref INTEGER NOT NULL,
+    code TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (quarter, application_ref, user_ref, key_ref, model_ref, code)
+) WITHOUT ROWID;
+
+CREATE INDEX requests_by_key ON requests (key_id, admitted_at_ms) WHERE length(key_id) = 16;
+
+ALTER TABLE ledger ADD COLUMN newly_priced INTEGER NOT NULL DEFAULT 0;

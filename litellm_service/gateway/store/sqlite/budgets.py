@@ -1,0 +1,257 @@
+"""Budget accounts in the writer's memory: what is spent and what is held, per budget and period."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from gateway.domain.budget import Budget, Period
+from gateway.domain.entry import Hold
+from gateway.domain.errors import BudgetExceeded, GatewayError, ModelPriceUnknown
+from gateway.domain.event import Event
+from gateway.domain.money import NANO_PER_USD, usd
+from gateway.domain.scope import Subject
+from gateway.domain.time import id_text, iso_z, new_request_id
+from gateway.store.sqlite.spending import spent_nano_usd
+
+KNOWN_SUBJECTS = 10_000
+
+_LOAD = "SELECT value FROM objects WHERE kind = 'budget' ORDER BY id"
+_LOAD_PERIOD = "SELECT spent_nano_usd, told_percent FROM budget_periods WHERE budget_id = ? AND start_ms = ?"
+_PUT_PERIOD = """
+INSERT OR REPLACE INTO budget_periods (budget_id, start_ms, end_ms, spent_nano_usd, told_percent) VALUES (?, ?, ?, ?, ?)
+"""
+
+
+@dataclass(slots=True, eq=False)
+class Account:
+    """One budget in one period. `told`: the highest threshold (percent) that an event was raised for."""
+
+    budget: Budget
+    period: Period
+    spent_nano_usd: int
+    told: int
+    held_nano_usd: int = 0
+
+    def remaining_nano_usd(self, at_ms: int) -> int:
+        """What may still be set aside; below zero after an overdraft."""
+        return self.budget.limit_nano_usd(at_ms) - self.spent_nano_usd - self.held_nano_usd
+
+
+Accounts = tuple[Account, ...]
+NO_ACCOUNTS: Accounts = ()
+
+
+class BudgetAccounts:
+    """Every account that is needed now; decides admission, because only the writer knows what is spent.
+
+    Its memory mirrors the file as of the writer's open transaction; `reload` makes it so again after a rollback.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._budgets: list[Budget] = []
+        self._known: dict[Subject, tuple[Budget, ...]] = {}
+        self._accounts: dict[tuple[str, int], Account] = {}
+        self._current: dict[str, Account] = {}
+        self._touched: dict[int, Account] = {}
+
+    def reload(self) -> None:
+        """Take budgets and what is spent from the file; whoever has open holds attaches them again."""
+        rows = self._connection.execute(_LOAD)
+        self._budgets = [msgspec.json.decode(row[0], type=Budget) for row in rows]
+        self._known.clear()
+        self._accounts.clear()
+        self._current.clear()
+        self._touched.clear()
+
+    def __bool__(self) -> bool:
+        return bool(self._budgets)
+
+    def snapshot(self) -> list[Account]:
+        """The accounts as they are at this moment; may be read from any thread."""
+        return list(self._accounts.values())
+
+    def of(self, hold: Hold) -> Accounts:
+        """The accounts that a hold counts in: one for each budget in scope, in the period of its admission."""
+        if not self._budgets:
+            return NO_ACCOUNTS
+        subject = Subject(hold.application_id, hold.user_id, hold.key_id, hold.model)
+        budgets = self._known.get(subject)
+        if budgets is None:
+            if len(self._known) >= KNOWN_SUBJECTS:
+                self._known.clear()
+            budgets = self._known[subject] = tuple(b for b in self._budgets if b.scope.covers(subject))
+        return tuple(self._account(budget, hold.admitted_at_ms) for budget in budgets)
+
+    def admit(self, hold: Hold) -> Accounts:
+        """Set the hold's amount aside in every account in scope, or in none; raises `BudgetExceeded` or `ModelPriceUnknown`."""
+        accounts = self.of(hold)
+        for account in accounts:
+            refused = _refusal(account, hold)
+            if refused is not None:
+                raise refused
+        self.attach(accounts, hold.amount_nano_usd)
+        return accounts
+
+    @staticmethod
+    def attach(accounts: Accounts, amount_nano_usd: int) -> None:
+        """Count an open hold."""
+        for account in accounts:
+            account.held_nano_usd += amount_nano_usd
+
+    def settle(self, accounts: Accounts, held_nano_usd: int, cost_nano_usd: int | None) -> None:
+        """Replace what was held by what it cost (`None`: not priced, so nothing that can be counted)."""
+        for account in accounts:
+            account.held_nano_usd -= held_nano_usd
+            if cost_nano_usd:
+                account.spent_nano_usd += cost_nano_usd
+                self._touched[id(account)] = account
+
+    def write(self, at_ms: int) -> list[Event]:
+        """Write what changed since the last commit; gives the thresholds that were crossed by it."""
+        if not self._touched:
+            return []
+        touched, self._touched = list(self._touched.values()), {}
+        events = [event for account in touched for event in _crossed(account, at_ms)]
+        self._connection.executemany(_PUT_PERIOD, [_row(account) for account in touched])
+        self._forget_past(at_ms)
+        return events
+
+    def start(self, budget: Budget, at_ms: int) -> None:
+        """Sum up, from the ledger, what a new or changed budget has spent already in its current period."""
+        period = budget.period_at(at_ms)
+        spent = spent_nano_usd(self._connection, budget.scope, period)
+        account = Account(budget, period, spent, 0)
+        account.told = max((t for t in budget.thresholds if _reached(account, t, at_ms)), default=0)
+        self._connection.execute("DELETE FROM budget_periods WHERE budget_id = ?", (budget.id,))
+        self._connection.execute(_PUT_PERIOD, _row(account))
+
+    def forget(self, budget_id: str) -> None:
+        """Delete what a budget had spent."""
+        self._connection.execute("DELETE FROM budget_periods WHERE budget_id = ?", (budget_id,))
+
+    def open_current(self, at_ms: int) -> None:
+        """Make sure that every budget has its account of this moment, for those who look."""
+        for budget in self._budgets:
+            self._account(budget, at_ms)
+
+    def _account(self, budget: Budget, at_ms: int) -> Account:
+        current = self._current.get(budget.id)
+        if current is not None and _within(current.period, at_ms):
+            return current
+        period = budget.period_at(at_ms)
+        found = self._accounts.get((budget.id, period.start_ms))
+        if found is None:
+            row = self._connection.execute(_LOAD_PERIOD, (budget.id, period.start_ms)).fetchone()
+            found = self._accounts[budget.id, period.start_ms] = Account(budget, period, *(row or (0, 0)))
+        if current is None or current.period.start_ms < period.start_ms:
+            self._current[budget.id] = found
+        return found
+
+    def _forget_past(self, at_ms: int) -> None:
+        past = [
+            key for key, account in self._accounts.items()
+            if not account.held_nano_usd and account.period.end_ms is not None and account.period.end_ms < at_ms
+        ]  # fmt: skip
+        for key in past:
+            if self._current.get(key[0]) is not self._accounts[key]:
+                del self._accounts[key]
+
+
+def budgets_of(rows: Iterable[str]) -> Sequence[Budget]:
+    """Stored budgets as they are."""
+    return [msgspec.json.decode(row, type=Budget) for row in rows]
+
+
+def _within(period: Period, at_ms: int) -> bool:
+    return period.start_ms <= at_ms and (period.end_ms is None or at_ms < period.end_ms)
+
+
+def _refusal(account: Account, hold: Hold) -> GatewayError | None:
+    budget = account.budget
+    if not budget.hard:
+        return None
+    if hold.price is None:
+        return ModelPriceUnknown(
+            f"{hold.model} has no price, and the hard budget on {budget.scope} must know what a request may cost. "
+            "Set a price for the model, or choose one that has a price.",
+            param="model",
+            details={"model": hold.model, "budget": {"id": budget.id, "scope": str(budget.scope)}},
+        )
+    needed, at_ms = hold.amount_nano_usd, hold.admitted_at_ms
+    if needed <= 0 or needed <= account.remaining_nano_usd(at_ms):
+        return None
+    return _exceeded(account, needed, at_ms)
+
+
+def _exceeded(account: Account, needed: int, at_ms: int) -> BudgetExceeded:
+    budget, limit = account.budget, account.budget.limit_nano_usd(at_ms)
+    ends = account.period.end_ms
+    resets_at = None if ends is None else iso_z(ends)
+    again = f"It resets at {resets_at}." if resets_at else "It does not reset by itself; an administrator can raise it."
+    return BudgetExceeded(
+        f"The {_named(budget)} budget on {budget.scope} has {_dollars(account.remaining_nano_usd(at_ms))} left of "
+        f"{_dollars(limit)} ({_dollars(account.spent_nano_usd)} spent, {_dollars(account.held_nano_usd)} held by running "
+        f"requests), and this request may cost up to {_dollars(needed)}. {again} A smaller max_tokens needs less.",
+        details={
+            "budget": {
+                "id": budget.id,
+                "scope": str(budget.scope),
+                "period": budget.period,
+                "limit_usd": usd(limit),
+                "spent_usd": usd(account.spent_nano_usd),
+                "held_usd": usd(account.held_nano_usd),
+                "needed_usd": usd(needed),
+                "resets_at": resets_at,
+            }
+        },
+    )
+
+
+def _named(budget: Budget) -> str:
+    return {"day": "daily", "week": "weekly", "month": "monthly", "total": "total"}[budget.period]
+
+
+def _dollars(nano_usd: int) -> str:
+    sign, nano_usd = ("-" if nano_usd < 0 else ""), abs(nano_usd)
+    whole, part = divmod(nano_usd, NANO_PER_USD)
+    digits = f"{part:09d}".rstrip("0")
+    return f"{sign}${whole:,}.{digits:0<2}"
+
+
+def _reached(account: Account, percent: int, at_ms: int) -> bool:
+    return account.spent_nano_usd * 100 >= percent * account.budget.limit_nano_usd(at_ms)
+
+
+def _crossed(account: Account, at_ms: int) -> list[Event]:
+    budget = account.budget
+    crossed = [t for t in sorted(budget.thresholds) if t > account.told and _reached(account, t, at_ms)]
+    if crossed:
+        account.told = crossed[-1]
+    return [_event(account, percent, at_ms) for percent in crossed]
+
+
+def _event(account: Account, percent: int, at_ms: int) -> Event:
+    budget, ends = account.budget, account.period.end_ms
+    body = {
+        "budget_id": budget.id,
+        "scope": {"kind": budget.scope.kind, "name": budget.scope.name},
+        "period": budget.period,
+        "period_start": iso_z(account.period.start_ms),
+        "resets_at": None if ends is None else iso_z(ends),
+        "hard": budget.hard,
+        "threshold_percent": percent,
+        "limit_usd": usd(budget.limit_nano_usd(at_ms)),
+        "spent_usd": usd(account.spent_nano_usd),
+        "spent_nano_usd": account.spent_nano_usd,
+    }
+    return Event(
+        id=id_text(new_request_id(at_ms)), at_ms=at_ms, kind="budget_threshold", subject=str(budget.scope), body=body
+    )
+
+
+def _row(account: Account) -> tuple[object, ...]:
+    period = account.period
+    return account.budget.id, period.start_ms, period.end_ms, account.spent_nano_usd, account.told
