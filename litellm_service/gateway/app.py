@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 from gateway import __version__
 from gateway.domain.failpoint import failpoint
+from gateway.domain.key import Key
 from gateway.domain.usage import Usage
 from gateway.http.answering import CallingRoute
 from gateway.http.errors import status_of
@@ -15,7 +16,7 @@ from gateway.http.health import Health
 from gateway.http.models import ModelList
 from gateway.http.replying import App, Receive, Scope, Send
 from gateway.http.routes import CALLING, Dispatcher, routes
-from gateway.identity import Identity
+from gateway.identity import Identity, KeyRing
 from gateway.ledger.recovery import resolution
 from gateway.metering.charge import interrupted_usage
 from gateway.metering.models import ModelMap
@@ -41,7 +42,7 @@ class Gateway:
     `stop` settles and closes.
     """
 
-    def __init__(self, settings: Settings, admin_key: str | None, *, logs_as_json: bool) -> None:
+    def __init__(self, settings: Settings, admin_key: str | None, pepper: bytes, *, logs_as_json: bool) -> None:
         self._settings = settings
         self.store = SqliteStore(settings.database, __version__)
         self._transport = Transport()
@@ -63,7 +64,8 @@ class Gateway:
             status_of=status_of,
             store_content=settings.store.store_content,
         )  # fmt: skip
-        identity = Identity(admin_key)
+        self._keys = KeyRing(pepper)
+        identity = Identity(admin_key, self._keys)
         self._health = Health(self._parts)
         self._calling = self._calling_routes(pipeline, identity)
         models = ModelList(rows, self._models, self._prices, missing, settings.aliases)
@@ -78,7 +80,9 @@ class Gateway:
         )
 
     async def start(self) -> None:
-        """Begin to write, resolve orphans."""
+        """Take up what administrators have set, begin to write, resolve orphans."""
+        for key in self.store.objects("key", Key):
+            self._keys.put(key)
         self.store.start()
         await self._resolve_orphans()
         self._state.reader = Reader(self.store.database)

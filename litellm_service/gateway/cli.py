@@ -19,6 +19,7 @@ from gateway.store.sqlite.opening import DatabaseUnusable
 Command = Callable[[Settings, argparse.Namespace], int]
 
 EXIT_SETTINGS = 2
+_SECRETS = ("admin_key", "pepper", "secret")
 
 
 def main(arguments: Sequence[str], *, host: str | None = None, port: int | None = None) -> int:
@@ -71,7 +72,7 @@ def _serve(settings: Settings, _options: argparse.Namespace) -> int:
 def _check(settings: Settings, _options: argparse.Namespace) -> int:
     for section in (settings.server, settings.store, settings.upstream):
         for name, value in msgspec.structs.asdict(section).items():
-            shown = masked(value) if name.endswith("admin_key") else value
+            shown = masked(value) if name.endswith(_SECRETS) else value
             print(f"{name.upper()} = {msgspec.json.encode(shown).decode()}")
     print(f"config file: {settings.config_file or 'none'}; database: {settings.database}")
     for alias, target in settings.aliases.items():

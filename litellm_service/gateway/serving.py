@@ -15,7 +15,7 @@ import uvicorn
 from gateway.app import Gateway
 from gateway.domain.errors import SettingsError
 from gateway.http.protocol import Protocol
-from gateway.settings import Settings, admin_key
+from gateway.settings import Settings, admin_key, pepper
 from gateway.store.sqlite.opening import DatabaseUnusable
 from gateway.telemetry.log import configure
 
@@ -72,7 +72,7 @@ def serve(settings: Settings) -> int:
     key, is_new = admin_key(settings)
     try:
         listening = _listen(settings)
-        gateway = Gateway(settings, key, logs_as_json=as_json)
+        gateway = Gateway(settings, key, pepper(settings), logs_as_json=as_json)
         # The file is opened here, before the loop, so that its troubles are told without a traceback.
         gateway.store.open()
     except DatabaseUnusable as error:

@@ -22,6 +22,7 @@ IS_CHECKOUT = (BESIDE_PACKAGE / "api_service.py").is_file()
 SERVICE_FOLDER = BESIDE_PACKAGE if IS_CHECKOUT else Path.cwd()
 ROOT_FOLDER = SERVICE_FOLDER.parent if IS_CHECKOUT else Path.cwd()
 KEY_FILE_NAME = "gateway_admin.key"
+PEPPER_FILE_NAME = "gateway_pepper.key"
 MIN_SECRET_LENGTH = 16
 T = TypeVar("T")
 WELL_KNOWN_SECRETS = {"sk-1234567890abcdef", "changemechangeme", "passwordpassword", "your-admin-key-here"}
@@ -34,6 +35,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     api_host: str = "127.0.0.1"
     api_port: int = 5000
     gateway_admin_key: str | None = None
+    gateway_pepper: str | None = None
+    gateway_default_max_tokens: int = 8_192
     cors_origins: tuple[str, ...] = ("http://localhost:5500", "http://127.0.0.1:5500")
     allowed_hosts: tuple[str, ...] = ()
     max_body_bytes: int = 10_000_000
@@ -170,17 +173,27 @@ def admin_key(settings: Settings) -> tuple[str | None, bool]:
     """
     if settings.server.gateway_admin_key is not None or settings.listens_on_loopback:
         return settings.server.gateway_admin_key, False
-    path = settings.key_file
+    return _kept_secret(settings.key_file, "sk-")
+
+
+def pepper(settings: Settings) -> bytes:
+    """What the digests of virtual keys are made with: GATEWAY_PEPPER, or made at the first start and kept beside the database."""
+    if settings.server.gateway_pepper is not None:
+        return settings.server.gateway_pepper.encode()
+    return _kept_secret(settings.database.parent / PEPPER_FILE_NAME, "")[0].encode()
+
+
+def _kept_secret(path: Path, prefix: str) -> tuple[str, bool]:
     if path.exists():
-        key = path.read_text().strip()
-        _check_secret(str(path), key)
-        return key, False
-    key = "sk-" + secrets.token_urlsafe(32)
+        secret = path.read_text().strip()
+        _check_secret(str(path), secret)
+        return secret, False
+    secret = prefix + secrets.token_urlsafe(32)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        file.write(key + "\n")
-    return key, True
+        file.write(secret + "\n")
+    return secret, True
 
 
 def masked(secret: str | None) -> str | None:
@@ -243,11 +256,15 @@ def _check_server(server: Server) -> None:
         raise SettingsError(f"API_PORT: {server.api_port} is no port; use 1 to 65535.")
     if server.gateway_admin_key is not None:
         _check_secret("GATEWAY_ADMIN_KEY", server.gateway_admin_key)
+    if server.gateway_pepper is not None:
+        _check_secret("GATEWAY_PEPPER", server.gateway_pepper)
     if (server.tls_cert is None) != (server.tls_key is None):
         raise SettingsError("TLS_CERT and TLS_KEY: set both or neither.")
     for origin in server.cors_origins:
         if origin == "*" or not origin.startswith(("http://", "https://")) or origin.endswith("/"):
             raise SettingsError(f"CORS_ORIGINS: {origin!r} is no exact origin such as http://localhost:5500.")
+    if server.gateway_default_max_tokens < 1:
+        raise SettingsError("GATEWAY_DEFAULT_MAX_TOKENS: at least 1.")
     if server.max_body_bytes < 1024:
         raise SettingsError("MAX_BODY_BYTES: at least 1024.")
 

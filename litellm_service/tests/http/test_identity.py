@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.domain.errors import Unauthenticated
-from gateway.identity import Identity
+from gateway.identity import Identity, KeyRing
 
 KEY = "sk-the-real-key-000000"
 
@@ -14,7 +14,7 @@ KEY = "sk-the-real-key-000000"
      {b"x-api-key": KEY.encode()}, {b"x-goog-api-key": KEY.encode()}],
 )  # fmt: skip
 def test_the_three_carriers_have_the_same_rights(headers):
-    assert Identity(KEY).caller(headers).key_id == "admin"
+    assert Identity(KEY, KeyRing(b"pepper")).caller(headers).key_id == "admin"
 
 
 @pytest.mark.parametrize(
@@ -24,11 +24,11 @@ def test_the_three_carriers_have_the_same_rights(headers):
 )  # fmt: skip
 def test_everybody_else_gets_one_same_answer(headers):
     with pytest.raises(Unauthenticated) as refused:
-        Identity(KEY).caller(headers)
+        Identity(KEY, KeyRing(b"pepper")).caller(headers)
     with pytest.raises(Unauthenticated) as other:
-        Identity(KEY).caller({})
+        Identity(KEY, KeyRing(b"pepper")).caller({})
     assert refused.value.message == other.value.message
 
 
 def test_without_a_key_everybody_is_let_in():
-    assert Identity(None).caller({}).key_id == ""
+    assert Identity(None, KeyRing(b"pepper")).caller({}).key_id == ""
