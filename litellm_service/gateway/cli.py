@@ -15,6 +15,7 @@ from gateway.settings import Settings, load, masked
 from gateway.store.sqlite import opening
 from gateway.store.sqlite.audit import audit
 from gateway.store.sqlite.opening import DatabaseUnusable
+from gateway.store.sqlite.repair import repair
 
 Command = Callable[[Settings, argparse.Namespace], int]
 
@@ -49,6 +50,11 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument(
         "--audit", action="store_true", help="only recompute the ledger's invariants; exit 1 if one is broken"
     )
+    doctor.add_argument(
+        "--repair", action="store_true",
+        help="say what making rollups and budgets anew from the ledger would change (the service must not run)",
+    )  # fmt: skip
+    doctor.add_argument("--apply", action="store_true", help="with --repair: do it")
     prices = _add(commands, "prices", _prices, "list the price book, in USD per million tokens")
     prices.add_argument("pattern", nargs="?", default="*", help="which models, for example 'openai/gpt-*'")
     prices.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -108,12 +114,25 @@ def _doctor(settings: Settings, options: argparse.Namespace) -> int:
         print(f"database: {settings.database} does not exist yet; it is made at the first start")
         return 0
     opening.check_not_damaged(settings.database)
+    if options.repair:
+        _repair(settings, apply=options.apply)
     checks = audit(settings.database)
     for check in checks:
         print(f"{'ok   ' if check.wrong == 0 else 'WRONG'}  {check.name}: {check.wrong}")
     broken = sum(check.wrong != 0 for check in checks)
     print("audit clean" if not broken else f"{broken} invariants are broken; keep a copy of the file and report it")
     return 1 if broken else 0
+
+
+def _repair(settings: Settings, *, apply: bool) -> None:
+    lock = opening.FileLock(settings.database)
+    lock.acquire()
+    try:
+        for line in repair(settings.database, apply=apply):
+            print(line)
+    finally:
+        lock.release()
+    print("written anew" if apply else "nothing was changed; add --apply to write them anew")
 
 
 def _print_installation(settings: Settings) -> None:

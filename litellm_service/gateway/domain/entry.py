@@ -7,6 +7,8 @@ import msgspec
 from gateway.domain.price import Price
 from gateway.domain.usage import NO_USAGE, Usage
 
+REPLAYS_KEPT_MS = 24 * 3_600_000
+
 
 class Outcome(IntEnum):
     """How an admitted request ended; stored as its number, shown as its lower-case name."""

@@ -3,6 +3,7 @@
 GatewayError
 ├── RequestError      InvalidRequest Unauthenticated NotAllowed UnknownModel NotFound TooLarge
 │                     UnsupportedMediaType RequestTimeout
+│                     IdempotencyInProgress IdempotencyResultNotStored IdempotencyMismatch
 ├── LimitError        RateLimited BudgetExceeded ModelPriceUnknown
 ├── ProviderError     ProviderRejected ProviderLimited ProviderTimeout ProviderUnavailable
 └── ServiceError      ProviderNotConfigured StoreUnavailable Overloaded ShuttingDown
@@ -76,6 +77,18 @@ class UnsupportedMediaType(RequestError):
 
 class RequestTimeout(RequestError):
     """The client did not send its body in time."""
+
+
+class IdempotencyInProgress(RequestError):
+    """The first request with this `Idempotency-Key` still runs."""
+
+
+class IdempotencyResultNotStored(RequestError):
+    """A request with this `Idempotency-Key` was answered and billed, but its answer was not kept."""
+
+
+class IdempotencyMismatch(RequestError):
+    """This `Idempotency-Key` was used for another request."""
 
 
 class LimitError(GatewayError):

@@ -103,6 +103,15 @@ class RequestQuery(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 50
 
 
+class StoredReplay(msgspec.Struct, frozen=True):
+    """How a request with an `Idempotency-Key` was answered; `headers` is JSON, `body` is `None` where it was not kept."""
+
+    fingerprint: bytes
+    request_id: str
+    headers: str
+    body: bytes | None
+
+
 class FullRequest(msgspec.Struct, frozen=True):
     """A row of `requests` and its ledger rows, by column; `prices`: stored terms by id."""
 

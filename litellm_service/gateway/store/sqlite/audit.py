@@ -8,6 +8,7 @@ import msgspec
 
 from gateway.domain import histogram
 from gateway.domain.entry import Kind
+from gateway.store.sqlite.budget_audit import spending
 from gateway.store.sqlite.opening import DatabaseUnusable, connect
 
 _KEY = "application_ref, user_ref, key_ref, model_ref, provider_ref, http_status"
@@ -104,6 +105,8 @@ def _checks(connection: sqlite3.Connection) -> Iterator[Check]:
     yield Check(
         "latencies counted by the histograms, difference", sum(map(_distance, expected, _histogram_counts(connection)))
     )
+    wrong_budgets = [period for period in spending(connection) if period.recorded_nano_usd != period.true_nano_usd]
+    yield Check("budget accounts that have spent something else than the ledger says", len(wrong_budgets))
     problems = [text for (text,) in connection.execute("PRAGMA integrity_check(5)") if text != "ok"]
     yield Check("pages or indexes that SQLite finds damaged", len(problems))
 

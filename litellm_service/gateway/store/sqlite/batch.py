@@ -15,6 +15,7 @@ from gateway.store.sqlite import administration, corrections, refusals, rows
 from gateway.store.sqlite.budgets import Accounts, BudgetAccounts
 from gateway.store.sqlite.dimensions import Interner, Refs
 from gateway.store.sqlite.refusals import RefusalKey
+from gateway.store.sqlite.replays import Forgetting
 from gateway.store.sqlite.rollups import Facts, PendingRollups
 from gateway.store.sqlite.rows import Row
 
@@ -73,6 +74,7 @@ class BatchWriter:
         self._rollups = PendingRollups(connection)
         self._requests = rows.RequestRows()
         self.accounts = BudgetAccounts(connection)
+        self._replays = Forgetting(connection)
         self._open: dict[int, _Open] = {}
         self._settled: list[int] = []
         self._next_ledger_id = 1
@@ -118,6 +120,7 @@ class BatchWriter:
         self._write_accounts(at_ms, written)
         if flush:
             self._rollups.flush()
+            self._replays.forget_old(at_ms)
             self._delete_settled_holds(batch)
         self._commit(batch)
         self._remember(batch, flushed=flush)

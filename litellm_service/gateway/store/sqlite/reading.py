@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.time import monotonic
-from gateway.store.questions import FullRequest, RequestQuery, UsageAnswer, UsageQuestion
+from gateway.store.questions import FullRequest, RequestQuery, StoredReplay, UsageAnswer, UsageQuestion
+from gateway.store.sqlite import replays
 from gateway.store.sqlite.request_reading import full_request, list_requests
 from gateway.store.sqlite.usage_reading import answer
 
@@ -53,6 +54,10 @@ class Reader:
     async def request(self, request_id: str, *, scope: str | None = None) -> FullRequest | None:
         """`None` if there is no such request, or it is none of the user `scope`."""
         return await self._read(lambda connection: full_request(connection, request_id, scope))
+
+    async def replay(self, caller: str, name: bytes, since_ms: int) -> StoredReplay | None:
+        """How a caller's request with this `Idempotency-Key` (its digest) was answered, if it was since then."""
+        return await self._read(lambda connection: replays.find(connection, caller, name, since_ms))
 
     async def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
         if self._closed:
