@@ -11,6 +11,8 @@ from gateway.domain.time import id_text
 from gateway.store.sqlite.dimensions import Refs
 from gateway.store.sqlite.rollups import Facts
 
+# The driver takes exact `int`, `float`, `str` and `bytearray` as they are; everything else (`bytes`, `bool`, enumerations) it first
+# tries to adapt, which costs as much as the rest of a parameter's way. Hence the `+` and the `bytearray` below.
 Row = tuple[object, ...]
 
 _HOLD_COLUMNS = (
@@ -56,8 +58,8 @@ _SOURCES = {source: source.name.lower() for source in CostSource}
 def hold_row(hold: Hold, boot_id: int, refs: Refs, price_id: int | None) -> Row:
     """A row of `holds`."""
     return (
-        hold.id, boot_id, hold.request_id, hold.attempt, hold.admitted_at_ms, hold.amount_nano_usd, *refs,
-        hold.operation, hold.stream, hold.input_tokens_estimate, price_id,
+        hold.id, boot_id, bytearray(hold.request_id), hold.attempt, hold.admitted_at_ms, hold.amount_nano_usd, *refs,
+        +hold.operation, +hold.stream, hold.input_tokens_estimate, price_id,
     )  # fmt: skip
 
 
@@ -66,12 +68,12 @@ def ledger_row(row_id: int, settlement: Settlement, refs: Refs, price_id: int | 
     hold, usage = settlement.hold, settlement.usage
     rare = usage.cache_write_1h or usage.audio_input or usage.audio_output or usage.stated_cost_nano_usd is not None
     return (
-        row_id, hold.request_id, hold.attempt, settlement.kind, 0, settlement.final, hold.admitted_at_ms, recorded_at_ms,
-        *refs, hold.operation, hold.stream, settlement.outcome, settlement.http_status,
+        row_id, bytearray(hold.request_id), hold.attempt, +settlement.kind, 0, +settlement.final, hold.admitted_at_ms,
+        recorded_at_ms, *refs, +hold.operation, +hold.stream, +settlement.outcome, settlement.http_status,
         usage.input + usage.audio_input, usage.cache_read, usage.cache_write + usage.cache_write_1h,
         usage.output + usage.audio_output, usage.reasoning,
         msgspec.json.encode(usage).decode() if rare else None,
-        settlement.cost_nano_usd, settlement.cost_source, usage.estimated, price_id, hold.amount_nano_usd,
+        settlement.cost_nano_usd, +settlement.cost_source, +usage.estimated, price_id, hold.amount_nano_usd,
         settlement.duration_us, settlement.first_token_us, settlement.overhead_us,
         settlement.error_code, settlement.finish_reason,
     )  # fmt: skip
@@ -125,7 +127,7 @@ class RequestRows:
             self._seed_time(hold.admitted_at_ms),
             "success" if settlement.http_status < 400 else "error", settlement.error_message,
             hold.provider, hold.upstream_model, hold.key_id, hold.operation.name.lower(),
-            _OUTCOMES[settlement.outcome], settlement.http_status, hold.stream,
+            _OUTCOMES[settlement.outcome], settlement.http_status, +hold.stream,
             usage.cache_read, usage.cache_write + usage.cache_write_1h, usage.reasoning,
             cost, _SOURCES[settlement.cost_source],
             None if first_token is None else first_token / 1e6, None if overhead is None else overhead / 1e6,
