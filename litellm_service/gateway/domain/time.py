@@ -20,6 +20,20 @@ def iso_z(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def ms_of_iso(text: str) -> int:
+    """The inverse of `iso_z` for every ISO 8601 time from 1970 to 2169, without a zone: UTC; raises `ValueError`."""
+    try:
+        parsed = datetime.fromisoformat(text)
+        if parsed.tzinfo is None:
+            parsed = parsed.replace(tzinfo=UTC)
+        since = parsed - datetime(1970, 1, 1, tzinfo=UTC)
+    except OverflowError as error:
+        raise ValueError(text) from error
+    if not timedelta() <= since < timedelta(days=200 * 365):
+        raise ValueError(text)
+    return since // timedelta(milliseconds=1)
+
+
 def iso_seed(at_ms: int) -> str:
     """The seed's form: `2025-11-03T12:00:00`, UTC without a zone."""
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at_ms / 1000))

@@ -24,7 +24,7 @@ from gateway.store.sqlite.batch import BatchWriter
 from gateway.store.sqlite.batch import Operation as Written
 from gateway.store.sqlite.budgets import Account
 from gateway.store.sqlite.rollups import QUARTER_MS
-from gateway.store.sqlite.writer import Report, Writer, unwritable
+from gateway.store.sqlite.writer import Done, Report, Writer, unwritable
 
 T = TypeVar("T")
 
@@ -136,10 +136,13 @@ class SqliteStore:
         self._number(hold)
         return self._put(Handover(settlement, hold))
 
-    def change(self, change: Change) -> asyncio.Future[None]:
-        """What an administrator changed, with its audit entries; raises `StoreUnavailable` at once."""
+    def change(self, change: Change, then: Done | None = None) -> asyncio.Future[None]:
+        """What an administrator changed, with its audit entries; raises `StoreUnavailable` at once.
+
+        `then` is given the outcome in the loop, also when whoever waits for the future has been told to wait no longer.
+        """
         self._check_room()
-        return self._put(change)
+        return self._put(change, then)
 
     def correct(self, correction: Correction) -> asyncio.Future[None]:
         """Record what an attempt should have cost; may be repeated."""
@@ -186,9 +189,15 @@ class SqliteStore:
         hold.id = self._next_hold_id
         self._next_hold_id += 1
 
-    def _put(self, operation: Written) -> asyncio.Future[None]:
+    def _put(self, operation: Written, then: Done | None = None) -> asyncio.Future[None]:
         future: asyncio.Future[None] = self._loop.create_future()
-        self._writer.put(operation, lambda error: _settle_future(future, error))
+
+        def done(error: GatewayError | None) -> None:
+            if then is not None:
+                then(error)
+            _settle_future(future, error)
+
+        self._writer.put(operation, done)
         self._unconfirmed.append((self._loop.time(), future))
         return future
 
