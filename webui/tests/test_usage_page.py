@@ -144,16 +144,33 @@ def test_days_of_a_zone_are_its_own_and_add_up_to_the_range(seen: Seen, gateway:
 
 def test_what_has_no_price_is_never_zero_dollars(seen: Seen) -> None:
     page = seen()
-    expect(tile(page, "spend")).to_contain_text(re.compile(r"≥.*9\d(\.\d)?% of calls priced"))
+    expect(tile(page, "spend")).to_contain_text(re.compile(r"≥.*9\d(\.\d)?% priced · [\d,]+ requests? not priced"))
     row = as_table(page, "by-model").get_by_role("row", name=UNPRICED)
     expect(row.locator("[data-column=cost]")).to_have_text("not priced")
     page.goto(page.url + f"&model={UNPRICED}")
     expect(tile(settled(page), "spend").locator(".value")).to_have_text("not priced")
+    expect(card(page, "chart").locator(".legend .num").first).to_have_text("not priced")
+    expect(as_table(page, "chart").locator("tfoot td").last).to_have_text("not priced")
     listed = page.get_by_test_id("request-row").first
     expect(listed).to_contain_text("not priced")
     listed.get_by_role("link").click()
     expect(page.get_by_test_id("bill-total")).to_have_text("not priced")
     assert "$0" not in page.locator("#page").inner_text().replace("never as $0", "").replace("$0.00", "")
+
+
+def test_requests_are_found_by_what_their_status_means(seen: Seen, gateway: ApiService) -> None:
+    page = seen("/requests?tz=UTC")
+    page.get_by_role("button", name="Add filter").click()
+    panel = page.get_by_role("dialog", name="Add a filter")
+    panel.get_by_label("Filter by").select_option("http_status")
+    panel.get_by_label("Find a value").fill("rate limited")
+    panel.get_by_role("button", name="429 rate limited").click()
+    expect(page.get_by_role("button", name="Remove the filter HTTP status: 429 rate limited")).to_be_visible()
+    rows = settled(page).get_by_test_id("request-row")
+    limited = gateway.rows("SELECT count(*) AS n FROM requests WHERE http_status = 429")[0]["n"]
+    assert 0 < rows.count() <= limited
+    expect(rows.first).to_contain_text("429 rate limited")
+    assert parse_qs(urlsplit(page.url).query)["http_status"] == ["429"]
 
 
 def test_a_row_leads_to_everything_about_its_request(seen: Seen, gateway: ApiService) -> None:
@@ -415,7 +432,7 @@ def test_failures_are_the_rows_that_failed_and_lead_to_them(seen: Seen, gateway:
     card(page, "failures").get_by_role("button", name="View as table").click()
     card(page, "failures").get_by_role("button", name=re.compile("^Failed")).click()
     expect(tile(settled(page), "requests").locator(".value")).to_have_text(f"{failed:,}")
-    expect(card(page, "latency")).to_contain_text("percentiles are not kept for filters by user or status")
+    expect(card(page, "latency")).to_contain_text("percentiles are not kept for filters by user, key or status")
 
 
 def test_charts_share_one_cursor(seen: Seen) -> None:

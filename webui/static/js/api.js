@@ -1,16 +1,34 @@
-// Calls to the console's own origin, which passes them on to the API service.
+// Calls to the console's own origin, which passes them on to the API service; and who makes them.
+import { computed, signal } from "./core.js";
+
+/** Whoever is signed in, as `GET /api/me` says it.
+ * @typedef {{ key_id: string, role: "admin" | "viewer" | "member", name: string, user_id: string | null, application_id: string | null,
+ *   store_content: boolean }} Me */
+
+/** `null`: nobody needs to sign in here. The shell brings it, so that it is known at once.
+ * @type {import("./core.js").Signal<Me | null>} */
+export const me = signal(JSON.parse(globalThis.document?.documentElement.dataset.me ?? "null"));
+export const mayCall = computed(() => me.value?.role !== "viewer");
+
+/** Ask anew: rights change, and a key that opens nothing any more leads to the sign-in page. */
+export async function askWhoIAm() {
+  if (!me.value) return;
+  const answer = await getJson("/api/me").catch(() => null);
+  if (answer?.key_id) me.value = answer;
+}
 
 /** What went wrong, in the API's own terms; `status` 0: no answer at all. */
 export class ApiError extends Error {
-  /** `admitted`: the API took the request on, so it has a record of it.
-   * @param {{ message: string, status: number, code: string, requestId?: string | null, retryAfter?: number | null, admitted?: boolean }} fields */
-  constructor({ message, status, code, requestId = null, retryAfter = null, admitted = false }) {
+  /** `admitted`: the API took the request on, so it has a record of it; `details`: what a program may read of the reason.
+   * @param {{ message: string, status: number, code: string, requestId?: string | null, retryAfter?: number | null, admitted?: boolean, details?: any }} fields */
+  constructor({ message, status, code, requestId = null, retryAfter = null, admitted = false, details = null }) {
     super(message);
     this.status = status;
     this.code = code;
     this.requestId = requestId;
     this.retryAfter = retryAfter;
     this.admitted = admitted;
+    this.details = details;
   }
 }
 
@@ -68,6 +86,7 @@ async function errorOf(reply) {
     requestId: reply.headers.get("x-request-id") ?? error.requestId,
     retryAfter: retryAfter(reply.headers.get("retry-after")),
     admitted: reply.headers.has("x-gateway-attempts"),
+    details: error.details,
   });
 }
 
@@ -80,10 +99,11 @@ export function readError(text) {
         code: String(error.code ?? error.type ?? "error"),
         message: error.message,
         requestId: error.request_id ?? null,
+        details: error.details ?? null,
       };
     }
   } catch {}
-  return { code: "error", message: text.slice(0, 300) || "The answer had no text.", requestId: null };
+  return { code: "error", message: text.slice(0, 300) || "The answer had no text.", requestId: null, details: null };
 }
 
 /** Seconds to wait, from a number or a date; null if there is none. @param {string | null} value @param {number} [nowMs] */

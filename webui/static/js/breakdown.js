@@ -2,7 +2,7 @@
 import { label, MEASURES } from "./chart.js";
 import { addFilter, nowMs, span, usagePath, view } from "./controls.js";
 import { html, Icon, useState } from "./core.js";
-import { cost, count, duration, exactCost, NOT_PRICED, percent } from "./format.js";
+import { atLeast, cost, count, duration, exactCost, percent } from "./format.js";
 import { Card, useLoaded } from "./loading.js";
 import { SortedTable } from "./table.js";
 import { dimensionName, withFilter, writeView } from "./urlstate.js";
@@ -14,10 +14,7 @@ const MOST_BARS = 6;
 
 /** @param {Group} group @param {import("./chart.js").Measure} measure */
 function words(group, measure) {
-  const value = group.totals[measure.field];
-  if (value == null) return NOT_PRICED;
-  const least = measure.field === "cost_nano_usd" && group.totals.unpriced_requests ? "≥ " : "";
-  return `${least}${measure.short(value)}`;
+  return measure.short(group.totals[measure.field], group.totals.unpriced_requests);
 }
 
 /** @param {{ dimension: string, title: string, most?: number }} props */
@@ -92,8 +89,9 @@ function Table({ data, dimension, title }) {
       "cost",
       "Cost (USD)",
       (t) => t.cost_nano_usd,
-      (nano, t) => (nano == null ? NOT_PRICED : `${t.unpriced_requests ? "≥ " : ""}${exactCost(nano)}`),
+      (nano, t) => atLeast(nano, t.unpriced_requests, exactCost(nano)),
     ),
+    figure("unpriced", "Not priced", (t) => t.unpriced_requests, count),
     figure("share", "Share", (t) => (t.cost_nano_usd == null ? null : sum ? t.cost_nano_usd / sum : 0), percent),
     figure(
       "each",

@@ -1,6 +1,6 @@
 // Stacked bars over time, drawn as plain SVG, with the numbers they are drawn from.
 import { html, signal, useEffect, useRef, useState } from "./core.js";
-import { compact, cost, count, exactCost } from "./format.js";
+import { atLeast, compact, cost, count, exactCost } from "./format.js";
 
 export const MOST_SERIES = 5;
 
@@ -9,10 +9,11 @@ export const cursor = signal(-1);
 
 /** A group of `GET /api/usage`. @typedef {{ key: Record<string, string>, totals: any, series: any[] }} Group
  * @typedef {{ groups: Group[], totals?: any, others?: any, group_count?: number }} Report `others`: the sum of groups that are not shown
- * @typedef {{ name: string, label: string, slot: number | string, values: number[], total: number, isOther: boolean }} Layer slot 0: Other
- * @typedef {{ starts: string[], layers: Layer[], totals: number[], of: number }} Stack
- * @typedef {{ field: string, name: string, title: string, className: string, short: (value: number) => string, exact: (value: number) => string,
- *   tick: (value: number) => string }} Measure */
+ * @typedef {{ name: string, label: string, slot: number | string, values: number[], total: number, isOther: boolean,
+ *   unpriced: number[], unpricedTotal: number }} Layer slot 0: Other; `unpriced`: requests that the values leave out
+ * @typedef {{ starts: string[], layers: Layer[], totals: number[], unpriced: number[], of: number }} Stack
+ * @typedef {(value: number, unpriced?: number) => string} Words
+ * @typedef {{ field: string, name: string, title: string, className: string, short: Words, exact: Words, tick: (value: number) => string }} Measure */
 
 /** @type {Record<string, Measure>} */
 export const MEASURES = {
@@ -21,8 +22,8 @@ export const MEASURES = {
     name: "Spend",
     title: "Spend (USD)",
     className: "cost",
-    short: (nano) => cost(nano / 1e9),
-    exact: exactCost,
+    short: (nano, unpriced = 0) => atLeast(nano, unpriced, cost(nano / 1e9)),
+    exact: (nano, unpriced = 0) => atLeast(nano, unpriced, exactCost(nano)),
     tick: (nano) => dollars(nano / 1e9),
   },
   requests: { field: "requests", name: "Requests", title: "Requests", className: "count", short: count, exact: count, tick: tickCount },
@@ -61,26 +62,40 @@ export function stack({ groups, totals, others, group_count: of = groups.length 
   else if (rest.length) layers.push(layerOf(rest, words, 0, field));
   const starts = (groups[0]?.series ?? []).map((point) => point.start);
   const sums = starts.map((_, at) => layers.reduce((sum, layer) => sum + layer.values[at], 0));
-  return { starts, layers, totals: sums, of };
+  const unpriced = starts.map((_, at) => layers.reduce((sum, layer) => sum + layer.unpriced[at], 0));
+  return { starts, layers, totals: sums, unpriced, of };
 }
 
 /** @param {Group[]} groups @param {string} name @param {number} slot @param {string} field @returns {Layer} */
 function layerOf(groups, name, slot, field) {
-  const values = groups[0].series.map((_, at) => groups.reduce((sum, group) => sum + (group.series[at][field] ?? 0), 0));
-  const total = groups.reduce((sum, group) => sum + (group.totals[field] ?? 0), 0);
-  return { name, label: slot ? label(name) : name, slot, values, total, isOther: slot === 0 };
+  /** @param {string} of */
+  const summed = (of) => groups[0].series.map((_, at) => groups.reduce((sum, group) => sum + (group.series[at][of] ?? 0), 0));
+  /** @param {string} of */
+  const total = (of) => groups.reduce((sum, group) => sum + (group.totals[of] ?? 0), 0);
+  const leftOut = { unpriced: summed("unpriced_requests"), unpricedTotal: total("unpriced_requests") };
+  return { name, label: slot ? label(name) : name, slot, values: summed(field), total: total(field), isOther: slot === 0, ...leftOut };
 }
 
 /** What is left of everything. @param {Group} whole @param {Layer[]} shown @param {string} name @param {string} field @returns {Layer} */
 function remainder(whole, shown, name, field) {
   const all = layerOf([whole], name, 0, field);
-  const values = all.values.map((value, at) =>
-    Math.max(
-      0,
-      shown.reduce((left, layer) => left - layer.values[at], value),
-    ),
-  );
-  return { ...all, values, total: shown.reduce((left, layer) => left - layer.total, all.total) };
+  /** @param {"values" | "unpriced"} of */
+  const left = (of) =>
+    all[of].map((value, at) =>
+      Math.max(
+        0,
+        shown.reduce((rest, layer) => rest - layer[of][at], value),
+      ),
+    );
+  /** @param {"total" | "unpricedTotal"} of */
+  const leftInAll = (of) => shown.reduce((rest, layer) => rest - layer[of], all[of]);
+  return {
+    ...all,
+    values: left("values"),
+    unpriced: left("unpriced"),
+    total: leftInAll("total"),
+    unpricedTotal: leftInAll("unpricedTotal"),
+  };
 }
 
 /** Colours 1 to 5 for entities: each keeps the one it had first; of two with the same one the newer takes a free one.
@@ -191,7 +206,7 @@ export function Scale({ geometry: { width, left }, values, y, word }) {
 
 /** @param {{ stack: Stack, measure: Measure, bucket: string, isOpen: boolean, summary: string, name: string, onPick: (layer: string) => void, note?: (at: number) => string }} props */
 export function StackedBars({ stack: drawn, measure, bucket, isOpen, summary, name, onPick, note }) {
-  const { starts, layers, totals } = drawn;
+  const { starts, layers, totals, unpriced } = drawn;
   const place = useRef(/** @type {HTMLElement | null} */ (null));
   const scale = ticks(Math.max(...totals, 0));
   const geometry = frame(useWidth(place), starts.length, scale.map(measure.tick));
@@ -200,13 +215,15 @@ export function StackedBars({ stack: drawn, measure, bucket, isOpen, summary, na
   /** @param {number} value */
   const y = (value) => MARGIN.top + inner.height * (1 - value / top);
   /** @param {number} at */
-  const read = (at) => html`<p><b>${bucketName(starts[at], bucket)}</b><span class="num">${measure.short(totals[at])}</span></p>
+  const read = (
+    at,
+  ) => html`<p><b>${bucketName(starts[at], bucket)}</b><span class="num">${measure.short(totals[at], unpriced[at])}</span></p>
     ${layers
-      .filter((layer) => layer.values[at])
+      .filter((layer) => layer.values[at] || (measure.field === "cost_nano_usd" && layer.unpriced[at]))
       .toReversed()
       .map(
         (layer) =>
-          html`<p><span class=${`swatch s${layer.slot}`}></span><span class="name">${layer.label}</span><span class="num">${measure.short(layer.values[at])}</span></p>`,
+          html`<p><span class=${`swatch s${layer.slot}`}></span><span class="name">${layer.label}</span><span class="num">${measure.short(layer.values[at], layer.unpriced[at])}</span></p>`,
       )}
     ${note && html`<p class="quiet">${note(at)}</p>`}`;
   return html`<${Plot} place=${place} geometry=${geometry} buckets=${starts.length} name=${name} summary=${summary} read=${read}>

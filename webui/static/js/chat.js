@@ -1,5 +1,5 @@
 // The chat page: one conversation, its calls, its place in the list.
-import { ApiError, getJson, post, retryAfter } from "./api.js";
+import { ApiError, askWhoIAm, getJson, mayCall, me, post, retryAfter } from "./api.js";
 import {
   blocked,
   Composer,
@@ -19,7 +19,7 @@ import { live, spoken, Turns } from "./messages.js";
 import { choose, chosen, loaded, loadModels, missing, model, models, openPicker, Picker } from "./picker.js";
 import { connection, keymap, missingModule, openChat, probe, shortcuts, startShell } from "./shell.js";
 import { chatEvents } from "./sse.js";
-import { leaveNote, loadChat, saveChat, takeNote } from "./store.js";
+import { leaveNote, loadChat, owned, saveChat, takeNote } from "./store.js";
 
 /** @typedef {import("./messages.js").Turn} Turn
  * @typedef {import("./messages.js").Answer} Answer */
@@ -91,7 +91,7 @@ async function save() {
   });
 }
 
-const draftKey = () => `draft:${location.pathname.startsWith("/c/") ? chatId.peek() : "new"}`;
+const draftKey = () => owned(`draft:${location.pathname.startsWith("/c/") ? chatId.peek() : "new"}`);
 
 /** @param {string} id */
 async function open(id) {
@@ -111,7 +111,7 @@ async function open(id) {
   parameters.value = content.parameters ?? {};
   if (content.model && content.model !== chosen.value) choose(content.model);
   openChat.value = id;
-  draft.value = localStorage.getItem(`draft:${id}`) ?? "";
+  draft.value = localStorage.getItem(owned(`draft:${id}`)) ?? "";
   following = true;
   scrollToEnd();
   completeRecords();
@@ -156,7 +156,7 @@ function startNew() {
   parameters.value = {};
   openChat.value = null;
   if (location.pathname !== "/") history.pushState(null, "", "/");
-  draft.value = localStorage.getItem("draft:new") ?? "";
+  draft.value = localStorage.getItem(owned("draft:new")) ?? "";
   byId("message")?.focus();
 }
 
@@ -198,8 +198,8 @@ const bodyFor = (turn) => ({
   model: chosen.value,
   messages: messagesFor(turn),
   stream: true,
-  application_id: APPLICATION,
-  ...(user.value.trim() && { user_id: user.value.trim() }),
+  ...(!me.value?.application_id && { application_id: APPLICATION }),
+  ...(!me.value?.user_id && user.value.trim() && { user_id: user.value.trim() }),
   ...(system.value.trim() && { system: system.value.trim() }),
   ...sentParameters(),
 });
@@ -297,15 +297,16 @@ const streamProblem = (error) => ({
   code: String(error.code ?? "error"),
   message: String(error.message ?? ""),
   requestId: error.request_id,
-  retryAfter: retryAfter(error.retry_after ? String(error.retry_after) : null),
+  retryAfter: error.details?.limit?.retry_after_s ?? retryAfter(error.retry_after ? String(error.retry_after) : null),
+  details: error.details ?? null,
 });
 
 /** @param {any} error @returns {import("./errors.js").Problem} */
 function problemOf(error) {
   if (!(error instanceof ApiError)) return { status: 0, code: "cut", message: "" };
   if (["api_unreachable", "console_unreachable"].includes(error.code)) probe();
-  const { status, code, message, requestId, retryAfter, admitted } = error;
-  return { status, code, message, requestId, retryAfter, admitted };
+  const { status, code, message, requestId, retryAfter, admitted, details } = error;
+  return { status, code, message, requestId, retryAfter, admitted, details };
 }
 
 /** @param {string} id @param {string} text @param {Ending} ending */
@@ -327,6 +328,7 @@ async function finish(id, text, ending) {
   const answer = answerOf(id);
   if (answer) announce(spoken(answer));
   await save();
+  if (ending.problem?.code === "unauthenticated") askWhoIAm();
 }
 
 /** @param {string} id */
@@ -351,8 +353,14 @@ async function recordOf(requestId) {
 async function abandoned(id) {
   const answer = /** @type {Answer} */ (answerOf(id));
   const from = new Date(beganAt - 1000).toISOString();
-  const who = user.value.trim();
-  const filter = new URLSearchParams({ application_id: APPLICATION, http_status: "499", from, limit: "2", ...(who && { user_id: who }) });
+  const who = me.value?.user_id ?? user.value.trim();
+  const filter = new URLSearchParams({
+    application_id: me.value?.application_id ?? APPLICATION,
+    http_status: "499",
+    from,
+    limit: "2",
+    ...(who && { user_id: who }),
+  });
   for (const waitMs of RECORD_WAITS_MS) {
     await new Promise((resolve) => setTimeout(resolve, waitMs));
     const { requests } = await getJson(`/api/requests?${filter}`).catch(() => ({ requests: [] }));
@@ -395,6 +403,7 @@ const acts = {
     save();
   },
   chooseModel: openPicker,
+  openParameters: toggleSettings,
   startNew,
 };
 
@@ -466,7 +475,7 @@ function Specimen() {
 /** No provider has a key: what to write where. */
 function FirstRun() {
   const real = models.value.some((one) => one.callable && one.provider !== "demo");
-  if (loaded.value !== "yes" || real) return null;
+  if (loaded.value !== "yes" || real || me.value?.role === "member") return null;
   const lines = missing.value.flatMap(({ reason }) => reason.match(/\b[A-Z][A-Z0-9]*_API_KEY\b/)?.[0] ?? []).slice(0, 3);
   return html`<section class="first-run" aria-labelledby="first-run">
     <h2 id="first-run">No provider is configured yet</h2>
@@ -479,11 +488,11 @@ function FirstRun() {
 function Empty() {
   if (loaded.value === "waiting") return null;
   return html`<div class="welcome">
-    <h2>What would you like to ask?</h2>
+    <h2>${mayCall.value ? "What would you like to ask?" : "Your key reads only"}</h2>
     <div class="welcome-grid">
       <div>
         <${FirstRun} />
-        <ul class="examples" aria-label="Examples">${EXAMPLES.map(
+        <ul class="examples" aria-label="Examples">${(mayCall.value ? EXAMPLES : []).map(
           (text) =>
             html`<li><button class="btn" type="button" onClick=${() => {
               draft.value = text;
@@ -493,14 +502,14 @@ function Empty() {
       </div>
       <${Specimen} />
     </div>
-    <p class="hint">Chats stay in this browser. The API service records each request: its figures always, its text unless STORE_CONTENT=false.</p>
+    <p class="hint">Chats stay in this browser. The API service records each request: its figures always, ${me.value?.store_content === false ? "but not its text, as your key says." : "its text unless STORE_CONTENT=false."}</p>
   </div>`;
 }
 
 function Log() {
   if (opening.value) return null;
   if (turns.value.length === 0) return html`<${Empty} />`;
-  return html`<${Turns} turns=${turns.value} acts=${acts} busy=${busy.value} />`;
+  return html`<${Turns} turns=${turns.value} acts=${acts} busy=${busy.value || !mayCall.value} />`;
 }
 
 function Foot() {
@@ -555,7 +564,7 @@ function onNavigate(event) {
 function openFromPath() {
   const id = location.pathname.match(/^\/c\/([^/]+)$/)?.[1];
   if (id) return open(id);
-  draft.value = localStorage.getItem("draft:new") ?? "";
+  draft.value = localStorage.getItem(owned("draft:new")) ?? "";
   return undefined;
 }
 

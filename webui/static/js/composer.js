@@ -1,25 +1,35 @@
 // Where one writes: text, user, system prompt, parameters, estimate, send and stop.
+import { mayCall, me } from "./api.js";
 import { computed, effect, Fragment, html, Icon, signal, useEffect, useLayoutEffect, useRef } from "./core.js";
-import { compact, contextSize, cost } from "./format.js";
+import { compact, contextSize, cost, NOT_PRICED } from "./format.js";
 import { chosen, model, place } from "./picker.js";
 import { canSend, connection } from "./shell.js";
+import { owned } from "./store.js";
 
-const USER = "gateway.user";
+const USER = owned("gateway.user");
 const MOST_NAME = 256;
 
 /** @param {string} key */
 const kept = (key) => localStorage.getItem(key) ?? "";
 
-export const user = signal(kept(USER));
+/** Who the requests are for: as typed, or whom the key belongs to. */
+export const user = signal(me.peek()?.user_id ?? kept(USER));
 /** Why this user id cannot be sent, or "". @param {string} name */
 export function userProblem(name) {
   if (name.length > MOST_NAME) return `At most ${MOST_NAME} characters; these are ${name.length}.`;
   return /\p{C}/u.test(name) ? "Printable characters only." : "";
 }
-effect(() => localStorage.setItem(USER, user.value));
+effect(() => {
+  if (!me.value?.user_id) localStorage.setItem(USER, user.value);
+});
 
 export function UserField() {
   const problem = userProblem(user.value.trim());
+  const own = me.value?.user_id;
+  if (own) {
+    return html`<label class="user-field"><span>User</span>
+      <input class="field" id="user-id" readonly value=${own} title="Your key’s requests are recorded under this name" /></label>`;
+  }
   return html`<label class="user-field"><span>User</span>
     <input class="field" id="user-id" autocomplete="off" spellcheck=${false} placeholder="anonymous" value=${user.value} aria-invalid=${problem ? "true" : null}
       aria-describedby=${problem ? "user-problem" : null} title="Requests are recorded under this name" onInput=${(
@@ -152,11 +162,12 @@ function Estimate() {
     return html`<span class="estimate num">${model.value?.context_window ? `${contextSize(model.value.context_window)} context` : ""}</span>`;
   const share = now.share == null ? "" : now.share < 0.01 ? " · <1% of context" : ` · ${Math.round(now.share * 100)}% of context`;
   return html`<span class=${`estimate num ${now.share != null && now.share > 0.9 ? "err" : ""}`} title="Estimated from the length of the text; the receipt has the real figures">
-    ≈ ${compact(now.tokens)} tokens${now.usd == null ? "" : ` · ≈ ${cost(now.usd)} in`}<span class="estimate-share">${share}</span></span>`;
+    ≈ ${compact(now.tokens)} tokens${now.usd == null ? (model.value ? ` · ${NOT_PRICED}` : "") : ` · ≈ ${cost(now.usd)} in`}<span class="estimate-share">${share}</span></span>`;
 }
 
 /** Why nothing can be sent now, or "". */
 export const blocked = computed(() => {
+  if (!mayCall.value) return "Your key may read, but not call models.";
   if (!chosen.value) return "Choose a model first.";
   if (!canSend.value) return connection.value.state === "offline" ? "The API service does not answer." : "Waiting for the API service.";
   if (userProblem(user.value.trim())) return "The user id cannot be sent as it is.";
@@ -185,12 +196,13 @@ export function Composer({ busy, onSend, onStop, onEditLast }) {
     }
   };
   const why = blocked.value;
-  return html`<${Fragment}><form class="composer" onSubmit=${(/** @type {Event} */ event) => {
+  return html`<${Fragment}>${!mayCall.value && html`<p class="read-only" data-testid="read-only"><${Icon} name="eye" />Your key has the role viewer: it may read all usage and requests, but not call models. To chat, sign in with a key of the role member.</p>`}
+  <form class="composer" onSubmit=${(/** @type {Event} */ event) => {
     event.preventDefault();
     send();
   }}>
     <label class="sr" for="message">Message</label>
-    <textarea id="message" ref=${area} rows="1" placeholder="Ask anything" value=${draft.value} onKeyDown=${onKey} aria-describedby="composer-hint"
+    <textarea id="message" ref=${area} rows="1" placeholder=${mayCall.value ? "Ask anything" : "This key may not call models"} disabled=${!mayCall.value} value=${draft.value} onKeyDown=${onKey} aria-describedby="composer-hint"
       onInput=${(/** @type {any} */ event) => {
         draft.value = event.target.value;
       }}></textarea>

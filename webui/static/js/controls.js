@@ -2,7 +2,7 @@
 import { getJson } from "./api.js";
 import { label } from "./chart.js";
 import { computed, html, Icon, signal, useEffect, useId, useRef, useState } from "./core.js";
-import { compact } from "./format.js";
+import { compact, statusWords } from "./format.js";
 import { bucketOf, customProblem, dayOf, dayText, isZone, PRESETS, plusDays, rangeName, spanOf } from "./ranges.js";
 import { DIMENSIONS, dimensionName, filterPairs, localZone, readView, withFilter, withoutFilter, writeView } from "./urlstate.js";
 
@@ -35,6 +35,12 @@ export function refresh() {
 
 /** @param {string} dimension @param {string} value */
 export const addFilter = (dimension, value) => show({ filters: withFilter(view.value.filters, dimension, value) });
+
+/** What people read for a value of a dimension. @param {string} dimension @param {string} value */
+export const valueWords = (dimension, value) =>
+  dimension === "http_status"
+    ? `${value} ${statusWords(value)}`.trim()
+    : label(dimension === "key_id" && value === "admin" ? "admin key" : value);
 
 /** @param {number} ms */
 const iso = (ms) => new Date(ms).toISOString().replace(".000Z", "Z");
@@ -158,13 +164,14 @@ function FilterPanel({ close }) {
     setFound(null);
     if (dimension === "status") return setFound(["success", "error"].map((name) => ({ name, requests: -1 })));
     getJson(usagePath(span.value, { group_by: dimension, bucket: "month" }, {}), { signal: stop.signal }).then(
-      ({ groups }) => setFound(groups.map((/** @type {any} */ group) => ({ name: group.key[dimension], requests: group.totals.requests }))),
+      ({ groups }) =>
+        setFound(groups.map((/** @type {any} */ group) => ({ name: String(group.key[dimension]), requests: group.totals.requests }))),
       () => stop.signal.aborted || setFound([]),
     );
     return () => stop.abort();
   }, [dimension]);
   const wanted = typed.trim().toLowerCase();
-  const matching = (found ?? []).filter(({ name }) => name.toLowerCase().includes(wanted)).slice(0, 12);
+  const matching = (found ?? []).filter(({ name }) => valueWords(dimension, name).toLowerCase().includes(wanted)).slice(0, 12);
   /** @param {string} value */
   const choose = (value) => {
     addFilter(dimension, value);
@@ -180,7 +187,7 @@ function FilterPanel({ close }) {
     }}><label for=${ids[1]}>Find a value</label><input class="field" id=${ids[1]} autocomplete="off" value=${typed} onInput=${(/** @type {any} */ event) => setTyped(event.currentTarget.value)} /></form>
     <ul class="choices" aria-label="Values" aria-busy=${String(found === null)}>${matching.map(
       ({ name, requests }) =>
-        html`<li key=${name}><button class="btn ghost" type="button" onClick=${() => choose(name)}><span>${label(name)}</span>${requests >= 0 && html`<span class="num quiet">${compact(requests)} req</span>`}</button></li>`,
+        html`<li key=${name}><button class="btn ghost" type="button" onClick=${() => choose(name)}><span>${valueWords(dimension, name)}</span>${requests >= 0 && html`<span class="num quiet">${compact(requests)} req</span>`}</button></li>`,
     )}</ul>
     ${found && !matching.length && html`<p class="hint">None in this range. Enter takes what you typed.</p>`}
   </div>`;
@@ -192,8 +199,8 @@ function Chips() {
     ([
       dimension,
       value,
-    ]) => html`<button class="chip is-set" type="button" key=${`${dimension}=${value}`} aria-label=${`Remove the filter ${dimensionName(dimension)}: ${label(value)}`}
-      onClick=${() => show({ filters: withoutFilter(view.value.filters, dimension, value) })}><span class="quiet">${dimensionName(dimension)}</span> <span class="chip-value">${label(value)}</span><${Icon} name="close" /></button>`,
+    ]) => html`<button class="chip is-set" type="button" key=${`${dimension}=${value}`} aria-label=${`Remove the filter ${dimensionName(dimension)}: ${valueWords(dimension, value)}`}
+      onClick=${() => show({ filters: withoutFilter(view.value.filters, dimension, value) })}><span class="quiet">${dimensionName(dimension)}</span> <span class="chip-value">${valueWords(dimension, value)}</span><${Icon} name="close" /></button>`,
   )}
   ${pairs.length > 1 && html`<button class="btn ghost" type="button" onClick=${() => show({ filters: {} })}>Clear all</button>`}`;
 }

@@ -41,6 +41,40 @@ export function exactCost(nano) {
   return `${sign}$${digits.slice(0, -9)}.${fraction}`;
 }
 
+/** A sum that leaves requests without a price out is a lower bound; where it has nothing else, it is not known.
+ * @param {number | null | undefined} sum @param {number} unpriced requests left out @param {string} words the sum in words */
+export function atLeast(sum, unpriced, words) {
+  if (sum == null) return NOT_PRICED;
+  if (!unpriced) return words;
+  return sum ? `≥ ${words}` : NOT_PRICED;
+}
+
+/** "3 requests not priced" @param {number} unpriced */
+export const unpricedWords = (unpriced) => `${count(unpriced)} ${unpriced === 1 ? "request" : "requests"} ${NOT_PRICED}`;
+
+/** What an HTTP status means here, for people who do not know the numbers. @type {Record<number, string>} */
+const STATUSES = {
+  400: "refused as invalid",
+  401: "key refused",
+  402: "over budget",
+  403: "not allowed",
+  404: "unknown model",
+  408: "sent too slowly",
+  409: "repeated",
+  413: "too large",
+  422: "repeated, but changed",
+  429: "rate limited",
+  499: "stopped by the client",
+  500: "gateway fault",
+  502: "provider failed",
+  503: "not available",
+  504: "took too long",
+  529: "provider overloaded",
+};
+
+/** "rate limited", or "" for a status that says nothing more. @param {number | string | null | undefined} status */
+export const statusWords = (status) => STATUSES[Number(status)] ?? "";
+
 /** 312 ms, 1.84 s, 12.4 s, 2 min 5 s @param {number | null | undefined} seconds */
 export function duration(seconds) {
   if (seconds == null) return DASH;

@@ -55,12 +55,28 @@ def delay(base: float, attempt: int) -> float:
 `;
 
 const STATES = ["connecting", "connected", "degraded", "reconnecting", "offline"];
+const LIMIT = { id: "l1", scope: "user alice", kind: "requests_per_minute", limit: 60, remaining: 0, retry_after_s: 30 };
+const BUDGET = {
+  id: "b1",
+  scope: "application webui",
+  period: "month",
+  limit_usd: 5,
+  spent_usd: 4.982_1,
+  held_usd: 0.012,
+  needed_usd: 0.040_96,
+  resets_at: "2026-12-01T00:00:00Z",
+};
+/** Code, status, details. @type {[string, number, any?][]} */
 const CODES = [
-  ["rate_limited", 429],
+  ["rate_limited", 429, { limit: LIMIT }],
+  ["model_price_unknown", 402, { model: "openai/new", budget: BUDGET }],
+  ["not_allowed", 403],
+  ["idempotency_mismatch", 422],
   ["provider_not_configured", 503],
   ["api_unreachable", 502],
   ["too_large", 413],
   ["cut", 0],
+  ["budget_exceeded", 402, { budget: BUDGET }],
 ];
 
 /** @param {string} title @param {any} content */
@@ -92,7 +108,7 @@ const TURNS = [
     shown: 0,
     answers: [answer({ id: "a3", text: "Like this", state: "stopped", record: { ...RECORD, cost_usd: null, cost_nano_usd: null } })],
   },
-  ...CODES.map(([code, status], at) => ({
+  ...CODES.map(([code, status, details = null], at) => ({
     id: `e${at}`,
     text: `What does ${code} look like?`,
     shown: 0,
@@ -103,6 +119,7 @@ const TURNS = [
         problem: {
           code,
           status,
+          details,
           message: "OpenAI has no key here. Put OPENAI_API_KEY=… into .env.",
           retryAfter: status === 429 ? 30 : null,
         },
@@ -160,7 +177,7 @@ function Kit() {
     section("Receipt", html`<${Receipt} record=${RECORD} />`),
     section(
       "Chat",
-      html`<div class="col"><${Turns} turns=${TURNS} busy=${false} acts=${{ regenerate: nothing, edit: nothing, show: nothing, chooseModel: nothing, startNew: nothing }} /></div>`,
+      html`<div class="col"><${Turns} turns=${TURNS} busy=${false} acts=${{ regenerate: nothing, edit: nothing, show: nothing, chooseModel: nothing, openParameters: nothing, startNew: nothing }} /></div>`,
     ),
     section("Loading, empty", html`<div class="skeleton sample"></div><div class="empty"><p>No requests in this range.</p></div>`),
   ];

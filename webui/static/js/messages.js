@@ -1,7 +1,7 @@
 // What has been said: questions, answers as they come, errors, receipts.
-import { CopyButton, effect, html, Icon, signal, useEffect, useLayoutEffect, useRef, useState } from "./core.js";
-import { billing, explain } from "./errors.js";
-import { cost, duration } from "./format.js";
+import { announce, CopyButton, effect, html, Icon, signal, useEffect, useLayoutEffect, useRef, useState } from "./core.js";
+import { billing, explain, figuresOf } from "./errors.js";
+import { cost, duration, NOT_PRICED } from "./format.js";
 import { MarkdownView } from "./markdown.js";
 import { Bill, ReceiptFigures } from "./receipt.js";
 
@@ -11,7 +11,7 @@ import { Bill, ReceiptFigures } from "./receipt.js";
  *   record: RequestRecord | null, problem: Problem | null, at: number }} Answer
  * @typedef {{ id: string, text: string, answers: Answer[], shown: number }} Turn
  * @typedef {{ regenerate: (turn: Turn) => void, edit: (turn: Turn) => void, show: (turn: Turn, shown: number) => void, chooseModel: () => void,
- *   startNew: () => void }} Acts */
+ *   openParameters: () => void, startNew: () => void }} Acts */
 
 /** The answer that is coming: kept apart, so that each word redraws nothing but itself. */
 export const live = signal(
@@ -69,8 +69,8 @@ function Waiting({ model }) {
   }</p>`;
 }
 
-/** @param {{ until: number, onRetry: () => void }} props */
-function RetryButton({ until, onRetry }) {
+/** A countdown, then the button; `mayHurry`: trying sooner may help. @param {{ until: number, mayHurry: boolean, onRetry: () => void }} props */
+function RetryButton({ until, mayHurry, onRetry }) {
   const [now, setNow] = useState(Date.now());
   const left = Math.ceil((until - now) / 1000);
   useEffect(() => {
@@ -78,9 +78,13 @@ function RetryButton({ until, onRetry }) {
     const timer = setInterval(() => setNow(Date.now()), 250);
     return () => clearInterval(timer);
   }, [left > 0]);
+  const waited = useRef(left > 0);
+  useEffect(() => {
+    if (left <= 0 && waited.current) announce("You can try again now");
+  }, [left > 0]);
   if (left <= 0) return html`<button class="btn small" type="button" onClick=${onRetry}><${Icon} name="retry" />Try again</button>`;
   return html`<span class="time num" data-testid="countdown">again in ${left} s</span>
-    <button class="btn ghost" type="button" onClick=${onRetry}>Retry now</button>`;
+    ${mayHurry && html`<button class="btn ghost" type="button" onClick=${onRetry}>Retry now</button>`}`;
 }
 
 /** Whether it never came to a call; without a record nothing else is known about the bill. @param {Problem} problem */
@@ -90,18 +94,21 @@ const wasRefused = ({ status, admitted }) => status > 0 && admitted === false;
 function Failure({ turn, answer, isLast, acts }) {
   const problem = /** @type {Problem} */ (answer.problem);
   const { title, advice, line, actions } = explain(problem);
+  const figures = figuresOf(problem);
   const until = answer.at + (problem.retryAfter ?? 0) * 1000;
   return html`<div class="banner err failure" role="group" aria-label="Error">
     <p><${Icon} name="warn" /><strong>${title}</strong> ${problem.status ? html`<span class="tag num">${problem.status}</span>` : ""}</p>
     <p>${advice}</p>
+    ${figures.length > 0 && html`<dl class="facts figures-said" data-testid="refusal">${figures.map(([name, words]) => html`<dt>${name}</dt><dd>${words}</dd>`)}</dl>`}
     ${line && html`<p class="env-line"><code>${line}</code><${CopyButton} text=${() => line} label="Copy the line" /></p>`}
-    ${problem.message && html`<p class="said">${problem.message}</p>`}
+    ${problem.message && !figures.length && html`<p class="said">${problem.message}</p>`}
     <p class="billed">${answer.record ? billing(answer.record, cost) : wasRefused(problem) ? "Nothing was billed." : ""}</p>
     ${
       isLast &&
       html`<div class="row">
-        ${actions.includes("retry") && html`<${RetryButton} until=${until} onRetry=${() => acts.regenerate(turn)} />`}
+        ${actions.includes("retry") && html`<${RetryButton} until=${until} mayHurry=${problem.code !== "rate_limited"} onRetry=${() => acts.regenerate(turn)} />`}
         ${actions.includes("model") && html`<button class="btn small" type="button" onClick=${acts.chooseModel}>Use another model</button>`}
+        ${actions.includes("parameters") && html`<button class="btn small" type="button" onClick=${acts.openParameters}>Fewer output tokens</button>`}
         ${actions.includes("new") && html`<button class="btn small" type="button" onClick=${acts.startNew}>New chat</button>`}
       </div>`
     }
@@ -192,6 +199,9 @@ export function Turns({ turns, acts, busy }) {
   });
 }
 
+/** "0.41 cents", never in powers of ten @param {number} usd */
+const cents = (usd) => `${new Intl.NumberFormat("en-US", { maximumSignificantDigits: 2 }).format(usd * 100)} cents`;
+
 /** "Answer ready, 386 tokens, 1.8 seconds, 0.4 cents" @param {Answer} answer */
 export function spoken({ record, state, problem }) {
   if (state === "failed" && problem) return `Error: ${explain(problem).title}`;
@@ -199,7 +209,7 @@ export function spoken({ record, state, problem }) {
   const tokens = record?.tokens?.completion;
   if (tokens != null) parts.push(`${tokens} tokens`);
   if (record?.response_time != null) parts.push(duration(record.response_time).replace(/ s$/, " seconds").replace(/ ms$/, " milliseconds"));
-  if (record?.cost_usd === null) parts.push("not priced");
-  else if (record?.cost_usd != null) parts.push(`${Number((record.cost_usd * 100).toPrecision(2))} cents`);
+  if (record?.cost_usd === null) parts.push(NOT_PRICED);
+  else if (record?.cost_usd != null) parts.push(cents(record.cost_usd));
   return parts.join(", ");
 }

@@ -71,6 +71,12 @@ const SOURCES = {
   none: "this model has no price here",
 };
 
+/** Where the cost comes from. @param {RequestRecord} record */
+export function costSource({ cost_source: source, cost_nano_usd: nano }) {
+  if (nano == null) return SOURCES.none;
+  return SOURCES[source ?? "none"] ?? String(source);
+}
+
 /** A receipt with a line for each class of token: quantity × unit price = amount. @param {{ record: RequestRecord }} props */
 export function Bill({ record }) {
   const lines = record.receipt ?? [];
@@ -88,7 +94,7 @@ export function Bill({ record }) {
       <tfoot><tr><th scope="row" colspan="3">Total</th><td class="cost">${exactCost(record.cost_nano_usd)}</td></tr></tfoot>
     </table>
     <dl class="facts">
-      <dt>Cost</dt><dd>${SOURCES[record.cost_source ?? "none"] ?? record.cost_source}</dd>
+      <dt>Cost</dt><dd>${costSource(record)}</dd>
       ${record.price && html`<dt>Price list</dt><dd>${record.price.version}</dd>`}
       ${record.overhead != null && html`<dt>The gateway added</dt><dd class="time">${duration(record.overhead)}</dd>`}
       ${

@@ -1,10 +1,10 @@
 // One request: its receipt, where the time went, what was said, what was tried.
 import { ApiError } from "./api.js";
 import { byId, CopyButton, html, Icon, render, useState } from "./core.js";
-import { cost, count, DASH, duration, exactCost, NOT_PRICED } from "./format.js";
+import { cost, count, DASH, duration, exactCost, NOT_PRICED, statusWords } from "./format.js";
 import { useLoaded } from "./loading.js";
 import { wallMs } from "./ranges.js";
-import { Receipt } from "./receipt.js";
+import { costSource, Receipt } from "./receipt.js";
 import { startShell } from "./shell.js";
 import { localZone } from "./urlstate.js";
 
@@ -37,10 +37,9 @@ function Section({ title, name, span = "", tools, children }) {
 function Head({ record }) {
   const failed = record.status === "error";
   return html`<section class="card head" aria-label="Summary">
-    <header><span class=${`pill ${failed ? "err" : "ok"}`} data-testid="status">${record.http_status} ${record.outcome}</span>
+    <header><span class=${`pill ${failed ? "err" : "ok"}`} data-testid="status">${record.http_status} ${statusWords(record.http_status) || record.outcome}</span>
       <h2>${record.model}</h2>
       <span class="quiet">${[record.application_id, record.user_id].filter(Boolean).join(" · ")}</span>
-      
     </header>
     ${record.error_message && html`<p class="banner err" data-testid="error-message">${record.error_message}${record.error_code ? html` <code>${record.error_code}</code>` : ""}</p>`}
     <${Receipt} record=${record} link=${false} />
@@ -56,7 +55,7 @@ function Facts({ record }) {
     ["Time", record.timestamp ? when(record.timestamp) : DASH],
     ["Application", filterLink("application_id", record.application_id)],
     ["User", filterLink("user_id", record.user_id)],
-    ["Key", record.key_id || "none"],
+    ["Key", filterLink("key_id", record.key_id)],
     ["Asked for", route.asked ?? record.model],
     ["Provider", filterLink("provider", record.provider)],
     ["Sent upstream as", served ?? record.upstream_model],
@@ -66,9 +65,31 @@ function Facts({ record }) {
     ["Tokens in", `${count(tokens?.prompt)}${tokens?.cached ? ` (${count(tokens.cached)} cached)` : ""}`],
     ["Tokens out", `${count(tokens?.completion)}${tokens?.reasoning ? ` (${count(tokens.reasoning)} reasoning)` : ""}`],
     ["Counted", record.estimated ? "estimated here" : "by the provider"],
-    ["Held at the start", record.hold ? exactCost(record.hold.amount_nano_usd) : DASH],
+    ["Cost", costSource(record)],
+    ["Held at the start", heldWords(record.hold)],
   ];
   return html`<${Section} title="Facts" name="facts"><dl class="facts">${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl><//>`;
+}
+
+/** What was set aside under hard budgets before the call. @param {any} hold */
+function heldWords(hold) {
+  if (!hold) return DASH;
+  return hold.amount_nano_usd ? exactCost(hold.amount_nano_usd) : "nothing: no hard budget applied";
+}
+
+const PERIODS = /** @type {Record<string, string>} */ ({ day: "daily", week: "weekly", month: "monthly", total: "in total" });
+
+/** The budgets that this request counted in. @param {{ record: Detail }} props */
+function Budgets({ record }) {
+  const budgets = record.budgets ?? [];
+  if (!budgets.length) return null;
+  return html`<${Section} title=${`Budgets (${budgets.length})`} name="budgets"><ul class="budgets">${budgets.map(
+    (
+      /** @type {any} */ budget,
+    ) => html`<li key=${budget.id}><strong>${typeof budget.scope === "string" ? budget.scope : [budget.scope.kind, budget.scope.name].filter(Boolean).join(" ")}</strong>
+      <span>${PERIODS[budget.period] ?? budget.period}${budget.period_start && budget.period !== "total" ? html`, from ${when(budget.period_start).replace(/:00\.000 /, " ")}` : ""}</span>
+      <code class="quiet">${budget.id}</code></li>`,
+  )}</ul><//>`;
 }
 
 /** @param {string} dimension @param {string | null | undefined} value */
@@ -150,7 +171,7 @@ function contentText({ content, tool_calls: calls }) {
 function Content({ record }) {
   const said = saidMessages(record);
   if (!said.length && record.response == null) {
-    return html`<${Section} title="Messages" name="content"><p class="hint" data-testid="no-content">The content of this request is not stored: the API service runs with <code>STORE_CONTENT=false</code>, or its retention time is over. The figures are kept. To store content, set <code>STORE_CONTENT=true</code> in <code>.env</code> and start the API service again.</p><//>`;
+    return html`<${Section} title="Messages" name="content"><p class="hint" data-testid="no-content">The content of this request is not stored: the API service runs with <code>STORE_CONTENT=false</code>, the key it came with keeps none, or its retention time is over. The figures are kept. To store content, set <code>STORE_CONTENT=true</code> in <code>.env</code> and start the API service again, or let the key store it.</p><//>`;
   }
   return html`<${Section} title="Messages" name="content">
     ${said.map(([role, text]) => html`<div class="message"><h3>${role}</h3><${LongText} text=${text} /></div>`)}
@@ -178,13 +199,14 @@ function Bill({ record }) {
       )}</tbody>
       <tfoot><tr><th scope="row">Total</th><td></td><td></td><td class="cost" data-testid="bill-total" data-amount=${record.cost_nano_usd}>${record.cost_source === "estimated" ? "≈ " : ""}${exactCost(record.cost_nano_usd)}</td></tr></tfoot>
     </table>
-    <p class="caption">${[price && `Price of ${price.name}, version ${price.version}, from ${price.source}`, record.cost_source === "estimated" && "tokens were estimated", record.attempts > 1 && "earlier attempts are listed under Attempts"].filter(Boolean).join("; ")}</p>
+    <p class="caption">${[price && `Price of ${price.name}, version ${price.version}, from ${price.source}`, record.cost_source === "estimated" && "tokens were estimated", record.attempts > 1 && "earlier attempts are listed under Attempts", correctionsOf(record).length > 0 && "corrected afterwards: see Attempts"].filter(Boolean).join("; ")}</p>
   <//>`;
 }
 
 /** @param {{ record: Detail }} props */
 function Attempts({ record }) {
-  const attempts = record.attempts_list ?? [];
+  const attempts = (record.attempts_list ?? []).filter((/** @type {any} */ one) => one.kind !== "correction");
+  const corrections = correctionsOf(record);
   return html`<${Section} title=${`Attempts (${attempts.length})`} name="attempts">
     <div class="table-scroll" role="region" tabindex="0" aria-label="Attempts: table"><table class="data" aria-label="Attempts">
       <thead><tr><th scope="col" class="num">No.</th><th scope="col">Provider</th><th scope="col">Outcome</th><th scope="col" class="num">Time</th><th scope="col" class="num">First token</th><th scope="col" class="num">Cost</th></tr></thead>
@@ -194,10 +216,21 @@ function Attempts({ record }) {
         ) => html`<tr><td class="num">${attempt.attempt + 1}</td><td>${attempt.provider}<span class="quiet"> ${attempt.upstream_model}</span></td>
           <td><span class=${`pill ${attempt.http_status >= 400 ? "err" : "ok"}`}>${attempt.http_status}</span> ${attempt.error_code ?? attempt.outcome}</td>
           <td class="num">${duration(attempt.response_time)}</td><td class="num">${duration(attempt.time_to_first_token)}</td><td class="num" title=${exactCost(attempt.cost_nano_usd)}>${cost(attempt.cost_nano_usd == null ? null : attempt.cost_nano_usd / 1e9)}</td></tr>`,
+      )}${corrections.map(
+        (
+          /** @type {any} */ one,
+        ) => html`<tr data-testid="correction"><td class="num">${DASH}</td><td colspan="4">Cost corrected${one.recorded_at ? ` on ${when(one.recorded_at)}` : ""}</td>
+          <td class="num" title=${exactCost(one.cost_nano_usd)}>${differenceWords(one.cost_nano_usd)}</td></tr>`,
       )}</tbody>
     </table></div>
   <//>`;
 }
+
+/** What was added to the cost afterwards. @param {Detail} record */
+const correctionsOf = (record) => (record.attempts_list ?? []).filter((/** @type {any} */ one) => one.kind === "correction");
+
+/** "+$0.0012" @param {number | null} nano */
+const differenceWords = (nano) => (nano != null && nano > 0 ? `+${exactCost(nano)}` : exactCost(nano));
 
 /** @param {{ record: Detail }} props */
 function Raw({ record }) {
@@ -230,7 +263,7 @@ function Page() {
       html`<${Head} record=${record} />
       <div class="grid"><${Timeline} record=${record} />
         <div class="span-8 column"><${Content} record=${record} /><${Attempts} record=${record} /><${Raw} record=${record} /></div>
-        <div class="span-4 column"><${Bill} record=${record} /><${Facts} record=${record} /></div></div>`
+        <div class="span-4 column"><${Bill} record=${record} /><${Budgets} record=${record} /><${Facts} record=${record} /></div></div>`
     }`;
 }
 

@@ -3,7 +3,7 @@ import { ApiError, getJson } from "./api.js";
 import { label } from "./chart.js";
 import { addFilter, nowMs, queryOf, span, view } from "./controls.js";
 import { announce, html, Icon, signal, useEffect, useId, useRef, useState } from "./core.js";
-import { cost, count, duration, exactCost, shortId } from "./format.js";
+import { cost, count, duration, exactCost, shortId, statusWords } from "./format.js";
 import { Failure, Skeleton } from "./loading.js";
 import { isOpen, wallMs } from "./ranges.js";
 
@@ -55,9 +55,15 @@ function RequestRow({ row, isNew }) {
     <td role="cell" data-head="Response time" class="num">${duration(row.response_time)}</td>
     <td role="cell" data-head="First token" class=${`num ${row.time_to_first_token == null ? "unknown" : ""}`}>${duration(row.time_to_first_token)}</td>
     <td role="cell" data-head="Cost" class="num" title=${exactCost(row.cost_nano_usd)}>${row.cost_source === "estimated" ? "≈ " : ""}${cost(row.cost_usd)}</td>
-    <td role="cell" data-head="Status"><span class=${`pill ${failed ? "err" : "ok"}`} title=${row.outcome}>${row.http_status}</span></td>
+    <td role="cell" data-head="Status"><${StatusLink} row=${row} /></td>
     <td role="cell" data-head="Request"><a class="id" href=${`/requests/${row.request_id}`} title=${row.request_id}>${shortId(row.request_id)}</a></td>
   </tr>`;
+}
+
+/** @param {{ row: Row }} props */
+function StatusLink({ row }) {
+  const words = statusWords(row.http_status);
+  return html`<button class="cell-filter status" type="button" title="Show only these" onClick=${() => addFilter("http_status", String(row.http_status))}><span class=${`pill ${row.status === "error" ? "err" : "ok"}`}>${row.http_status}</span>${words && html` <span class="status-words">${words}</span>`}</button>`;
 }
 
 /** @param {{ dimension: string, value: string }} props */

@@ -1,5 +1,5 @@
 // What every page has: theme, drawer, list of chats, connection, help, toasts.
-import { ApiError, getJson } from "./api.js";
+import { ApiError, askWhoIAm, getJson, me } from "./api.js";
 import { announce, byId, computed, effect, html, Icon, render, signal } from "./core.js";
 import { cost, DASH, duration } from "./format.js";
 import { chats, refreshChats, removeChat, restoreChat } from "./store.js";
@@ -348,9 +348,21 @@ function emptied(id) {
   return place;
 }
 
+/** Keep name and role in the navigation as they are now. */
+function watchMe() {
+  effect(() => {
+    const [name, role] = document.querySelectorAll(".who-name, .who-role");
+    if (!me.value || !name || !role) return;
+    name.textContent = me.value.name || "unnamed key";
+    role.textContent = me.value.role;
+  });
+  askWhoIAm();
+}
+
 /** Start the shell; each page's module calls it once. */
 export function startShell() {
   showTheme();
+  watchMe();
   watchConnection();
   render(html`<${VersionBar} /><${ConnectionBar} />`, emptied("bars"));
   render(html`<${History} />`, emptied("history"));

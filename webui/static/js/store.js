@@ -1,4 +1,5 @@
 // Conversations in this browser: IndexedDB, with a small record for the list and a large one for the text.
+import { me } from "./api.js";
 import { signal } from "./core.js";
 
 /** What the list needs to know of a conversation.
@@ -8,8 +9,11 @@ import { signal } from "./core.js";
 /** Newest first. @type {import("./core.js").Signal<Meta[]>} */
 export const chats = signal([]);
 
-const NAME = "gateway";
-const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("gateway-chats") : null;
+const OWNER = me.peek()?.key_id ?? "";
+/** What is kept here belongs to the key it was written with: several people may sign in from one browser. @param {string} name */
+export const owned = (name) => (OWNER ? `${name}@${OWNER}` : name);
+const NAME = owned("gateway");
+const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel(owned("gateway-chats")) : null;
 channel?.addEventListener("message", () => refreshChats());
 
 /** @type {Promise<IDBDatabase> | undefined} */

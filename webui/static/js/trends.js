@@ -24,8 +24,8 @@ export function TableSwitch({ of, isOn, onSwitch }) {
   return html`<button class="btn ghost" type="button" aria-pressed=${String(isOn)} onClick=${() => onSwitch(!isOn)}>View as table<span class="sr">: ${of}</span></button>`;
 }
 
-/** Exactly the numbers drawn, a row for each bucket. `columns` read a bucket by its place.
- * @param {{ starts: string[], bucket: string, isOpen: boolean, label: string, name: string, columns: { id: string, name: string, value: (at: number) => number | null, shown: (value: any) => string }[], sums: (number | null)[] }} props */
+/** Exactly the numbers drawn, a row for each bucket. `columns` read a bucket by its place; `shown` has no place for a sum.
+ * @param {{ starts: string[], bucket: string, isOpen: boolean, label: string, name: string, columns: { id: string, name: string, value: (at: number) => number | null, shown: (value: any, at?: number) => string }[], sums: (number | null)[] }} props */
 export function BucketTable({ starts, bucket, isOpen: open, label, name, columns, sums }) {
   const rows = starts.map((start, at) => ({ start, at }));
   const first = {
@@ -39,7 +39,7 @@ export function BucketTable({ starts, bucket, isOpen: open, label, name, columns
     ...column,
     numeric: true,
     value: (/** @type {any} */ row) => value(row.at),
-    cell: (/** @type {any} */ row) => shown(value(row.at)),
+    cell: (/** @type {any} */ row) => shown(value(row.at), row.at),
   }));
   const foot = html`<tfoot><tr><th scope="row">All</th>${columns.map(
     ({ id, shown }, index) => html`<td class="num" key=${id} data-value=${sums[index]}>${shown(sums[index])}</td>`,
@@ -162,7 +162,7 @@ export function Latency({ loaded }) {
             columns=${lines.map((line) => ({ id: line.name, name: `${line.name} (s)`, value: (/** @type {number} */ at) => line.values[at], shown: exactSeconds }))} />`
         : html`<${Lines} ...${shared} lines=${lines} isLog=${isLog} summary=${`${title} per ${data.bucket}, ${rangeName(view.value)}, ${view.value.zone}: ${words}. View as table has every number.`} />
           <ul class="legend" aria-label=${title}>${lines.map((line) => html`<li key=${line.name}><span class="chip plain"><${Dash} line=${line} /><span class="name">${line.name}</span><span class="num">${duration(line.whole)}</span></span></li>`)}
-            ${lines[0].name === "mean" && html`<li class="caption">percentiles are not kept for filters by user or status</li>`}</ul>`;
+            ${lines[0].name === "mean" && html`<li class="caption">percentiles are not kept for filters by user, key or status</li>`}</ul>`;
     }}
   <//>`;
 }
@@ -172,7 +172,7 @@ function missing(totals, title) {
   if (!totals.requests) return "No requests in this range.";
   return totals.avg_response_time == null || totals.response_time_p50 != null
     ? "No request in this range was streamed, so none has a first token."
-    : `${title} is not kept for filters by user or status: remove them to see it.`;
+    : `${title} is not kept for filters by user, key or status: remove them to see it.`;
 }
 
 /** @param {number | null} seconds */
@@ -184,7 +184,7 @@ const exactSeconds = (seconds) => (seconds === null ? DASH : seconds.toFixed(3))
 export function failuresOf(series, totals) {
   const failed = series.map((point) => point.errors);
   const answered = series.map((point) => point.requests - point.errors);
-  const layer = { isOther: false };
+  const layer = { isOther: false, unpriced: series.map(() => 0), unpricedTotal: 0 };
   return {
     starts: series.map((point) => point.start),
     layers: [
@@ -192,6 +192,7 @@ export function failuresOf(series, totals) {
       { ...layer, name: "success", label: "Answered", slot: "answered", values: answered, total: totals.requests - totals.errors },
     ],
     totals: series.map((point) => point.requests),
+    unpriced: series.map(() => 0),
     of: 2,
   };
 }

@@ -7,7 +7,9 @@ export const DIMENSIONS = [
   ["model", "model"],
   ["user_id", "user"],
   ["provider", "provider"],
+  ["key_id", "key"],
   ["status", "status"],
+  ["http_status", "HTTP status"],
 ];
 export const GROUPS = ["model", "application_id", "provider", "user_id"];
 export const MEASURES = ["spend", "requests", "tokens"];
@@ -43,13 +45,19 @@ export function readView(search, defaultZone = localZone()) {
 /** @param {string | null} value @param {string[]} allowed */
 const oneOf = (value, allowed) => (value !== null && allowed.includes(value) ? value : allowed[0]);
 
+/** Which values a dimension has, where not any. @type {Record<string, (value: string) => boolean>} */
+const FITS = {
+  status: (value) => ["success", "error"].includes(value),
+  http_status: (value) => /^\d{3}$/.test(value),
+};
+
 /** @param {URLSearchParams} given @returns {Filters} */
 function readFilters(given) {
   /** @type {Filters} */
   const filters = {};
   for (const [dimension] of DIMENSIONS) {
     const values = [...new Set(given.getAll(dimension))];
-    const allowed = dimension === "status" ? values.filter((value) => ["success", "error"].includes(value)) : values;
+    const allowed = values.filter(FITS[dimension] ?? (() => true));
     if (allowed.length) filters[dimension] = allowed;
   }
   return filters;

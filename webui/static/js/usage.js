@@ -4,7 +4,7 @@ import { Breakdown } from "./breakdown.js";
 import { bucketName, label, MEASURES, rememberedSlots, Sparkline, StackedBars, stack } from "./chart.js";
 import { addFilter, Controls, nowMs, refresh, show, span, startView, usagePath, view } from "./controls.js";
 import { announce, byId, CopyButton, html, Icon, render, useEffect, useRef, useState } from "./core.js";
-import { compact, cost, count, DASH, duration, exactCost, NOT_PRICED, percent } from "./format.js";
+import { atLeast, compact, cost, count, DASH, duration, exactCost, percent, unpricedWords } from "./format.js";
 import { Card, Failure, Skeleton, useLoaded } from "./loading.js";
 import { bucketOf, change, dayOf, dayText, isOpen, previousName, previousSpan, rangeName } from "./ranges.js";
 import { clockTime, isLive, RequestList } from "./requestlist.js";
@@ -25,10 +25,10 @@ function pricedShare({ requests, unpriced_requests: unpriced }) {
 }
 
 /** @param {any} totals */
-function spendWords(totals) {
-  if (totals.cost_nano_usd == null) return NOT_PRICED;
-  return `${totals.unpriced_requests ? "≥ " : ""}${cost(totals.cost_usd)}`;
-}
+const spendWords = ({ cost_nano_usd: nano, cost_usd: usd, unpriced_requests: unpriced }) => atLeast(nano, unpriced, cost(usd));
+
+/** @param {any} totals */
+const exactSpend = ({ cost_nano_usd: nano, unpriced_requests: unpriced }) => atLeast(nano, unpriced, exactCost(nano));
 
 /** @typedef {{ key: string, name: string, className: string, field: string, value: (t: any) => string, title?: (t: any) => string, detail: (t: any) => string }} Tile */
 
@@ -40,8 +40,8 @@ const TILES = [
     className: "cost",
     field: "cost_nano_usd",
     value: spendWords,
-    title: (t) => exactCost(t.cost_nano_usd),
-    detail: (t) => (t.unpriced_requests ? `${pricedShare(t)} of calls priced` : "USD"),
+    title: exactSpend,
+    detail: (t) => (t.unpriced_requests ? `${pricedShare(t)} priced · ${unpricedWords(t.unpriced_requests)}` : "USD"),
   },
   {
     key: "requests",
@@ -157,10 +157,11 @@ function Picture({ stack: drawn, measure, bucket, open }) {
   const { group, zone } = view.value;
   const most = drawn.totals.indexOf(Math.max(...drawn.totals));
   const sum = drawn.totals.reduce((total, value) => total + value, 0);
-  const summary = `${measure.name} per ${bucket} by ${dimensionName(group)}, ${zone}: ${measure.short(sum)} in all, most on ${bucketName(drawn.starts[most] ?? "", bucket)} with ${measure.short(drawn.totals[most] ?? 0)}. View as table has every number.`;
+  const unpriced = drawn.unpriced.reduce((total, value) => total + value, 0);
+  const summary = `${measure.name} per ${bucket} by ${dimensionName(group)}, ${zone}: ${measure.short(sum, unpriced)} in all, most on ${bucketName(drawn.starts[most] ?? "", bucket)} with ${measure.short(drawn.totals[most] ?? 0, drawn.unpriced[most])}. View as table has every number.`;
   return html`<${StackedBars} stack=${drawn} measure=${measure} bucket=${bucket} isOpen=${open} name="chart" summary=${summary} onPick=${(/** @type {string} */ name) => addFilter(group, name)} />
     <ul class="legend" aria-label=${`By ${dimensionName(group)}`}>${drawn.layers.map((layer) => {
-      const inside = html`<span class=${`swatch s${layer.slot}`}></span><span class="name">${layer.label}</span><span class="num">${measure.short(layer.total)}</span>`;
+      const inside = html`<span class=${`swatch s${layer.slot}`}></span><span class="name">${layer.label}</span><span class="num">${measure.short(layer.total, layer.unpricedTotal)}</span>`;
       return html`<li key=${layer.name} data-slot=${layer.slot} data-name=${layer.name}>${layer.isOther ? html`<span class="chip plain">${inside}</span>` : html`<button class="chip plain" type="button" title="Show only this" onClick=${() => addFilter(group, layer.name)}>${inside}</button>`}</li>`;
     })}
     ${open && html`<li class="caption"><span class="swatch open-key"></span> the last ${bucket} is still open</li>`}</ul>`;
@@ -169,17 +170,20 @@ function Picture({ stack: drawn, measure, bucket, open }) {
 /** Exactly the numbers drawn. @param {DrawnProps} props */
 function TableTwin({ stack: drawn, measure, bucket, open }) {
   const sum = drawn.totals.reduce((total, value) => total + value, 0);
+  const unpriced = drawn.unpriced.reduce((total, value) => total + value, 0);
   const columns = drawn.layers.map((layer) => ({
     id: `layer-${layer.label}`,
     name: layer.label,
     value: (/** @type {number} */ at) => layer.values[at],
-    shown: measure.exact,
+    shown: (/** @type {number} */ value, /** @type {number | undefined} */ at) =>
+      measure.exact(value, at === undefined ? layer.unpricedTotal : layer.unpriced[at]),
   }));
   const total = {
     id: "total",
     name: `Total, ${measure.title}`,
     value: (/** @type {number} */ at) => drawn.totals[at],
-    shown: measure.exact,
+    shown: (/** @type {number} */ value, /** @type {number | undefined} */ at) =>
+      measure.exact(value, at === undefined ? unpriced : drawn.unpriced[at]),
   };
   return html`<${BucketTable} starts=${drawn.starts} bucket=${bucket} isOpen=${open} name="chart" label=${`${measure.title} per ${bucket}`}
     columns=${[...columns, total]} sums=${[...drawn.layers.map((layer) => layer.total), sum]} />`;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { assignSlots, bucketName, stack, ticks } from "../../static/js/chart.js";
+import { assignSlots, bucketName, MEASURES, stack, ticks } from "../../static/js/chart.js";
 
 const group = (model, values) => ({
   key: { model },
@@ -36,7 +36,31 @@ test("where the report leaves groups out, Other is what is left of everything", 
 
 test("five or fewer have no Other, and none at all is nothing", () => {
   assert.equal(stack({ groups: [group("a", [1])] }, "model", "requests", inOrder).layers.length, 1);
-  assert.deepEqual(stack({ groups: [] }, "model", "requests", inOrder), { starts: [], layers: [], totals: [], of: 0 });
+  assert.deepEqual(stack({ groups: [] }, "model", "requests", inOrder), { starts: [], layers: [], totals: [], unpriced: [], of: 0 });
+});
+
+test("requests without a price make a sum a lower bound, and are never zero", () => {
+  const priced = (model, values) => ({
+    key: { model },
+    totals: {
+      cost_nano_usd: values.reduce((sum, [nano]) => sum + (nano ?? 0), 0),
+      unpriced_requests: values.reduce((sum, [, left]) => sum + left, 0),
+    },
+    series: values.map(([nano, unpriced]) => ({ start: "", cost_nano_usd: nano, unpriced_requests: unpriced })),
+  });
+  const groups = [priced("a", [[12_000, 0], [5_000, 2]]), priced("b", [[null, 3], [0, 0]])]; // biome-ignore format: a table
+  const drawn = stack({ groups }, "model", "cost_nano_usd", inOrder);
+  const words = ({ values, unpriced }) => values.map((value, at) => MEASURES.spend.short(value, unpriced[at]));
+  assert.deepEqual(drawn.layers.map(words), [
+    ["$0.000012", "≥ $0.000005"],
+    ["not priced", "$0.00"],
+  ]);
+  assert.deepEqual(
+    drawn.layers.map((layer) => MEASURES.spend.exact(layer.total, layer.unpricedTotal)),
+    ["≥ $0.000017", "not priced"],
+  );
+  assert.equal(MEASURES.spend.short(drawn.totals[0], drawn.unpriced[0]), "≥ $0.000012");
+  assert.equal(MEASURES.requests.short(3, 2), "3");
 });
 
 test("an entity keeps its colour whatever its rank", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readError, retryAfter } from "../../static/js/api.js";
-import { billing, envLine, explain } from "../../static/js/errors.js";
+import { billing, envLine, explain, figuresOf, moment } from "../../static/js/errors.js";
 
 test("every code of the API is explained and offers something to do", () => {
   const codes = [
@@ -21,6 +21,9 @@ test("every code of the API is explained and offers something to do", () => {
     "store_unavailable",
     "shutting_down",
     "api_unreachable",
+    "idempotency_in_progress",
+    "idempotency_result_not_stored",
+    "idempotency_mismatch",
   ];
   for (const code of codes) {
     const { title, advice, actions } = explain({ status: 0, code, message: "" });
@@ -37,6 +40,66 @@ test("a code that a provider made up is explained by its status", () => {
   assert.match(title(504), /too long/);
   assert.match(title(418), /refused the request/);
   assert.match(title(500), /in the gateway/);
+});
+
+/** @param {string} code @param {any} details */
+const refused = (code, details) => ({ status: 402, code, message: "", details });
+
+test("a budget says which it is, what is left and when it resets, to the nano-dollar", () => {
+  const budget = {
+    id: "b1",
+    scope: "user alice",
+    period: "month",
+    limit_usd: 5,
+    spent_usd: 4.999988,
+    held_usd: 0.000002,
+    needed_usd: 0.00002,
+    resets_at: "2026-12-01T00:00:00Z",
+  };
+  const problem = refused("budget_exceeded", { budget });
+  assert.deepEqual(figuresOf(problem, "UTC"), [
+    ["Budget", "Monthly, on user alice"],
+    ["Limit", "$5.00"],
+    ["Spent", "$4.999988"],
+    ["Held by running requests", "$0.000002"],
+    ["Left", "$0.00001"],
+    ["This request may cost up to", "$0.00002"],
+    ["Resets", "1 December 2026 at 00:00 UTC"],
+  ]);
+  assert.deepEqual(explain(problem).actions, ["model", "parameters", "retry"]);
+  const endless = figuresOf(refused("budget_exceeded", { budget: { ...budget, period: "total", resets_at: null } }), "UTC");
+  assert.deepEqual(endless.at(-1), ["Resets", "not by itself"]);
+  assert.match(moment("2026-12-01T00:00:00Z", "Asia/Kolkata"), /05:30/);
+});
+
+test("a key's own limit for one request is told apart from a budget", () => {
+  const problem = refused("budget_exceeded", { max_cost_per_request_usd: 0.01, needed_usd: 0.25 });
+  assert.match(explain(problem).title, /your key allows for one/);
+  assert.deepEqual(figuresOf(problem), [
+    ["Allowed for one request", "$0.01"],
+    ["This one may cost up to", "$0.25"],
+  ]);
+});
+
+test("a rate limit says how much of what, and what is left", () => {
+  /** @param {any} limit */
+  const figures = (limit) => figuresOf({ status: 429, code: "rate_limited", message: "", details: { limit } });
+  assert.deepEqual(figures({ id: "l", scope: "key 0123", kind: "requests_per_minute", limit: 1200, remaining: 0, retry_after_s: 12 }), [
+    ["Limit", "1,200 requests a minute, on key 0123"],
+    ["Left now", "0 requests"],
+  ]);
+  assert.deepEqual(figures({ id: "l", scope: "everything", kind: "concurrency", limit: 1, remaining: null, retry_after_s: 1 }), [
+    ["Limit", "1 request at once, on everything"],
+  ]);
+});
+
+test("an unpriced model is named with the budget that must know its price", () => {
+  const details = { model: "openai/new", budget: { id: "b", scope: "everything" } };
+  assert.deepEqual(figuresOf(refused("model_price_unknown", details)), [
+    ["Model", "openai/new"],
+    ["Hard budget on", "everything"],
+  ]);
+  assert.deepEqual(figuresOf(refused("model_price_unknown", null)), []);
 });
 
 test("a provider without a key gives the line for .env", () => {

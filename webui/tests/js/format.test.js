@@ -19,6 +19,7 @@ test("costs: unknown is never zero, small ones keep four significant decimals", 
     [0.004082, "$0.004082"],
     [0.0040824, "$0.004082"],
     [0.00000015, "$0.00000015"],
+    [0.000012, "$0.000012"],
     [0.0000001234567, "$0.0000001235"],
     [-0.5, "-$0.5000"],
   ]);
@@ -33,6 +34,24 @@ test("the exact cost has every nano-dollar", () => {
     [1_500_000_000, "$1.50"],
     [-2_000_000_001, "-$2.000000001"],
     [9_007_199_254_740_991, "$9007199.254740991"],
+  ]);
+});
+
+test("a sum says what it leaves out", () => {
+  assert.equal(f.atLeast(null, 3, ""), "not priced");
+  assert.equal(f.atLeast(0, 3, "$0.00"), "not priced");
+  assert.equal(f.atLeast(0, 0, "$0.00"), "$0.00");
+  assert.equal(f.atLeast(5, 1, "$5.00"), "≥ $5.00");
+  assert.equal(f.unpricedWords(1), "1 request not priced");
+  assert.equal(f.unpricedWords(1200), "1,200 requests not priced");
+});
+
+test("statuses have words", () => {
+  says(f.statusWords, [
+    [402, "over budget"],
+    ["429", "rate limited"],
+    [200, ""],
+    [null, ""],
   ]);
 });
 
