@@ -9,6 +9,7 @@ from gateway.domain.usage import Usage
 from gateway.metering.models import ModelInfo, ModelMap, OffPeak
 
 _SERVICE_TIERS = ("priority", "flex")
+_USUAL_TIERS = ("", "default", "standard")
 _KEPT = 4096
 DEMO_VERSION = "1"
 
@@ -43,6 +44,20 @@ class PriceBook:
         if entry.at_some_hours and at_ms is not None and entry.at_some_hours[0].open_at(at_ms):
             return entry.at_some_hours[1]
         return entry.usual
+
+    def chargeable(
+        self, provider: str, upstream_model: str, service_tier: str = "", *, at_ms: int | None = None
+    ) -> list[Price]:
+        """Every price that a request for this service tier may end up being charged at; empty: not priced.
+
+        A provider may serve a tier as the usual one, and `auto` as any (platform.openai.com/docs/api-reference/chat); a
+        request that names none is taken to get the usual one.
+        """
+        tiers = ("",) if service_tier in _USUAL_TIERS else ("", service_tier)
+        if service_tier and service_tier not in _USUAL_TIERS and service_tier not in _SERVICE_TIERS:
+            tiers = ("", *_SERVICE_TIERS)
+        prices = (self.price(provider, upstream_model, tier, at_ms=at_ms) for tier in tiers)
+        return [price for price in prices if price is not None]
 
     def _looked_up(self, asked: tuple[str, str, str]) -> _Entry:
         provider, upstream_model, service_tier = asked

@@ -73,6 +73,14 @@ def test_a_bound_ends_at_the_context_window() -> None:
         (b'[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x/a.png"}}]}]', True),
         (b'[{"role":"user","content":[{"type":"file","file":{"file_id":"file-1"}}]}]', True),
         (b'[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AA==","format":"wav"}}]}]', True),
+        (
+            b'[{"role":"user","content":[{"\\u0074ype":"im\\u0061ge_url","im\\u0061ge_url":{"url":"https://x/a.png"}}]}]',
+            True,
+        ),
+        (b'[{"role":"assistant","audio":{"id":"audio_1"}},{"role":"user","content":"go on"}]', True),
+        (b'[{"role":"user","content":[{"type":"text","text":"see \\"file\\" and \\"image_url\\" \\u00e9"}]}]', False),
+        (b'[{"role":"user","content":"the file, the document and the image_url"}]', False),
+        (b'[{"role":"assistant","tool_calls":[{"id":"1","type":"function","function":{"name":"file"}}]}]', True),
     ],
 )
 def test_media_and_references_are_noticed(messages: bytes, expected: bool) -> None:
