@@ -6,13 +6,19 @@ from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 
 from gateway import __version__
+from gateway.administration.changes import InForce
+from gateway.administration.office import Administration
+from gateway.admission.budgets import BudgetBook
+from gateway.admission.limits import RateLimits
 from gateway.domain.failpoint import failpoint
-from gateway.domain.key import Key
+from gateway.domain.time import now_ms
 from gateway.domain.usage import Usage
+from gateway.exchange import Running
 from gateway.http.answering import CallingRoute
 from gateway.http.errors import status_of
 from gateway.http.guard import Guard
 from gateway.http.health import Health
+from gateway.http.idempotency import Repetitions
 from gateway.http.models import ModelList
 from gateway.http.replying import App, Receive, Scope, Send
 from gateway.http.routes import CALLING, Dispatcher, routes
@@ -21,7 +27,8 @@ from gateway.ledger.recovery import resolution
 from gateway.metering.charge import interrupted_usage
 from gateway.metering.models import ModelMap
 from gateway.metering.prices import PriceBook, priced
-from gateway.pipeline import Pipeline
+from gateway.pipeline.holding import Holder
+from gateway.pipeline.run import Pipeline
 from gateway.providers.deployment import Endpoint
 from gateway.providers.litellm_worker.process import LiteLLMWorker
 from gateway.providers.transport import Transport, split_url
@@ -52,24 +59,29 @@ class Gateway:
         missing = {name: why for name, setting in settings.providers.items() if (why := _missing(setting))}
         self._models = ModelMap.load()
         self._prices = PriceBook(self._models)
+        self._budgets = BudgetBook()
+        self._limits = RateLimits()
+        self._running = Running()
+        self._keys = KeyRing(pepper)
+        self._in_force = InForce(self.store, self._keys, self._budgets, self._limits, self._key_changed)
+        self._state = self._shared_state(open_mode=admin_key is None)
         pipeline = Pipeline(
             router=Router(
                 _endpoints(settings), settings.aliases,
                 provider_of=self._models.provider_of, nearest=self._models.nearest, missing=missing,
             ),
-            prices=self._prices,
+            holder=Holder(self._prices, self._models, self._budgets, settings.server.gateway_default_max_tokens),
+            limits=self._limits,
             store=self.store,
             upstreams=Upstreams(self._transport, self._worker, settings.timeouts),
             log=self._log,
             status_of=status_of,
             store_content=settings.store.store_content,
         )  # fmt: skip
-        self._keys = KeyRing(pepper)
         identity = Identity(admin_key, self._keys)
         self._health = Health(self._parts)
         self._calling = self._calling_routes(pipeline, identity)
         models = ModelList(rows, self._models, self._prices, missing, settings.aliases)
-        self._state = SimpleNamespace()
         dispatcher = Dispatcher(
             self._calling, routes(self._health, models, identity), SimpleNamespace(state=self._state)
         )
@@ -81,8 +93,7 @@ class Gateway:
 
     async def start(self) -> None:
         """Take up what administrators have set, begin to write, resolve orphans."""
-        for key in self.store.objects("key", Key):
-            self._keys.put(key)
+        self._in_force.take_up()
         self.store.start()
         await self._resolve_orphans()
         self._state.reader = Reader(self.store.database)
@@ -101,6 +112,21 @@ class Gateway:
         for route in self._calling.values():
             route.draining = True
 
+    def _shared_state(self, *, open_mode: bool) -> SimpleNamespace:
+        """What the routes find as `request.app.state`; `reader` is there from the start on."""
+        return SimpleNamespace(
+            administration=Administration(self._in_force),
+            open_mode=open_mode,
+            store_content=self._settings.store.store_content,
+            max_body_bytes=self._settings.server.max_body_bytes,
+            providers=lambda: [
+                _provider_view(setting, self._transport) for setting in self._settings.providers.values()
+            ],
+        )
+
+    def _key_changed(self, key_id: str) -> None:
+        self._running.recheck(key_id, self._keys.get(key_id), now_ms())
+
     async def _resolve_orphans(self) -> None:
         orphans = await asyncio.to_thread(self.store.orphans)
         if not orphans:
@@ -116,10 +142,14 @@ class Gateway:
 
     def _calling_routes(self, pipeline: Pipeline, identity: Identity) -> dict[str, CallingRoute]:
         limit = self._settings.server.max_body_bytes
+        repetitions = Repetitions(lambda: self._state.reader)
         return {
-            path: CallingRoute(parse=parse, wire=wire, pipeline=pipeline, identity=identity, max_body_bytes=limit)
+            path: CallingRoute(
+                parse=parse, wire=wire, pipeline=pipeline, identity=identity, running=self._running,
+                repetitions=repetitions, max_body_bytes=limit,
+            )
             for path, (parse, wire) in CALLING.items()
-        }
+        }  # fmt: skip
 
     def _parts(self) -> dict[str, dict[str, object]]:
         fault = self.store.fault
@@ -177,6 +207,26 @@ def _missing(setting: ProviderSetting) -> str | None:
     if row.key_variable and not row.local:
         return f"{row.title} has no key here. Put {row.key_variable}=… into .env and start the gateway again."
     return f"{row.title} is not set up here. Put {row.base_url_variable}=… (its address) into .env and start the gateway again."
+
+
+def _provider_view(setting: ProviderSetting, transport: Transport) -> dict[str, object]:
+    """A provider as `/api/providers` shows it; its connections are counted where the gateway itself makes them."""
+    row, reason = setting.row, _missing(setting)
+    native = row.wire != "demo" and not setting.via_litellm
+    return {
+        "name": row.name,
+        "title": row.title,
+        "configured": setting.configured,
+        "callable": reason is None,
+        "reason": reason,
+        "via": "litellm" if setting.via_litellm else "native" if native else "demo",
+        "base_url": setting.base_url or None,
+        "key_variable": row.key_variable,
+        "key_set": setting.api_key is not None,
+        "open_connections": transport.open_connections(split_url(setting.base_url)[0])
+        if native and setting.base_url
+        else None,
+    }
 
 
 def _with_lifespan(app: App, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]) -> App:

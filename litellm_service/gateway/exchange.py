@@ -2,10 +2,14 @@
 
 import asyncio
 
+from gateway.admission.limits import Taken
 from gateway.domain.entry import Hold, Settlement
+from gateway.domain.errors import NotAllowed
+from gateway.domain.key import Key
 from gateway.domain.request import ModelRequest
+from gateway.domain.scope import Subject
 from gateway.domain.time import id_text, monotonic, new_request_id, now_ms
-from gateway.identity import Caller
+from gateway.identity import Caller, unauthenticated
 from gateway.metering.tokens import estimate_tokens
 from gateway.providers.deployment import Deployment
 from gateway.providers.openai import AnswerReader
@@ -22,7 +26,8 @@ class ClientLeft(Exception):
 class Exchange:
     """An admitted request and its reply, until it ends in exactly one outcome.
 
-    Times are of the monotonic clock, in seconds.
+    Times are of the monotonic clock, in seconds. `output_limit` is what the gateway itself allows the answer, in tokens;
+    `None`: it says nothing. `taken` is what its rate limits have counted.
     """
 
     def __init__(self, request: ModelRequest, caller: Caller, received_at: float) -> None:
@@ -39,9 +44,13 @@ class Exchange:
         self.deployment: Deployment
         self.reader: AnswerReader | None = None
         self.settlement: Settlement | None = None
+        self.subject: Subject
+        self.output_limit: int | None = None
+        self.taken: Taken | None = None
         self._reply: Reply | None = None
-        self._left = False
+        self._stopped: Exception | None = None
         self.is_admitted = False
+        self.is_unconfirmed = False
         self._progress_at = received_at
         self._estimated = (0, 0)
 
@@ -52,13 +61,25 @@ class Exchange:
 
     def hang_up(self) -> None:
         """The client has left: hang up on the provider, at once unless only the final usage is still to come."""
-        self._left = True
+        self._stopped = ClientLeft()
         if self._reply is None:
             return
         if self.reader is not None and self.reader.finished:
             asyncio.get_running_loop().call_later(AFTER_LEAVING_S, self.abort, ClientLeft())
         else:
             self.abort(ClientLeft())
+
+    def stop(self, reason: Exception) -> None:
+        """The caller may not go on: hang up on the provider and raise `reason` where the answer is waited for."""
+        if self._stopped is None:
+            self._stopped = reason
+            self.abort(reason)
+
+    def give_back(self) -> None:
+        """It was not admitted after all: no rate limit counts it."""
+        taken, self.taken = self.taken, None
+        if taken is not None:
+            taken.give_back()
 
     def attach(self, reply: Reply) -> None:
         """Remember whom to hang up on; raises `ClientLeft` if that is due already."""
@@ -71,9 +92,9 @@ class Exchange:
         self._reply = None
 
     def check_client(self) -> None:
-        """Raises `ClientLeft` if the client has hung up."""
-        if self._left:
-            raise ClientLeft
+        """Raises `ClientLeft` if the client has hung up, or the reason for which it was stopped."""
+        if self._stopped is not None:
+            raise self._stopped
 
     def abort(self, reason: Exception) -> None:
         """End the upstream call, whatever state it is in; once."""
@@ -96,3 +117,33 @@ class Exchange:
             return False
         self._progress_at = now
         return True
+
+
+class Running:
+    """The open exchanges of virtual keys, so that a key that is blocked ends them at once."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, set[Exchange]] = {}
+
+    def add(self, exchange: Exchange) -> None:
+        """It has begun."""
+        if exchange.caller.key is not None:
+            self._by_key.setdefault(exchange.caller.key_id, set()).add(exchange)
+
+    def discard(self, exchange: Exchange) -> None:
+        """It has ended."""
+        if exchange.caller.key is None:
+            return
+        own = self._by_key.get(exchange.caller.key_id)
+        if own is not None:
+            own.discard(exchange)
+            if not own:
+                del self._by_key[exchange.caller.key_id]
+
+    def recheck(self, key_id: str, key: Key | None, at_ms: int) -> None:
+        """A key was changed (`None`: deleted): end what it may not do any more."""
+        for exchange in list(self._by_key.get(key_id, ())):
+            if key is None or not key.is_open(at_ms):
+                exchange.stop(unauthenticated())
+            elif exchange.is_admitted and not key.allows_model(exchange.request.model, exchange.deployment.model):
+                exchange.stop(NotAllowed("This key may not call this model any more.", param="model"))

@@ -11,6 +11,8 @@ class ModelRequest(msgspec.Struct, kw_only=True):
     `fields` is the whole body, each value still the JSON it came as; `size` is that body's length in bytes.
     `query` is the text of the last user message. `messages` is their JSON where there is more to show than `query`.
     `output_limit` is what the client allows the answer in tokens; `None`: it did not say. `service_tier` may change the price.
+    `application_id` and `user_id` are empty where the client named none; `user_is_hint`: a key that may not label users
+    ignores the name rather than to refuse it, because other tools send it for reasons of their own.
     """
 
     operation: Operation
@@ -26,3 +28,4 @@ class ModelRequest(msgspec.Struct, kw_only=True):
     output_limit: int | None = None
     wants_usage: bool = False
     service_tier: str = ""
+    user_is_hint: bool = False

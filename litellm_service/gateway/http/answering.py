@@ -6,13 +6,19 @@ from collections.abc import Awaitable, Callable
 from gateway.domain.errors import GatewayError, ShuttingDown
 from gateway.domain.request import ModelRequest
 from gateway.domain.time import monotonic
-from gateway.exchange import ClientLeft, Exchange
+from gateway.exchange import ClientLeft, Exchange, Running
 from gateway.http.body import read_json
+from gateway.http.charging import charge, check_may_call
+from gateway.http.idempotency import First, Repetitions, raw_headers
 from gateway.http.protocol import CONNECTION, HEADERS, Client
-from gateway.http.replying import Receive, Scope, Send, fresh_id, send_error
+from gateway.http.replying import Receive, Scope, Send, fresh_id, send_error, send_stored
 from gateway.http.sinks import ClientSink, Wire
 from gateway.identity import Identity
-from gateway.pipeline import Pipeline
+from gateway.pipeline.run import Pipeline
+from gateway.store.questions import StoredReplay
+
+# So long a key stays in use whose answer the database has not confirmed: it may yet be written.
+UNCONFIRMED_S = 60
 
 Parse = Callable[[bytes, dict[bytes, bytes]], ModelRequest]
 
@@ -21,12 +27,15 @@ class CallingRoute:
     """A route that calls a model: `parse` reads its body, `wire` writes its answer."""
 
     def __init__(
-        self, *, parse: Parse, wire: Wire, pipeline: Pipeline, identity: Identity, max_body_bytes: int
-    ) -> None:
+        self, *, parse: Parse, wire: Wire, pipeline: Pipeline, identity: Identity, running: Running,
+        repetitions: Repetitions, max_body_bytes: int,
+    ) -> None:  # fmt: skip
         self._parse = parse
         self._wire = wire
         self._pipeline = pipeline
         self._identity = identity
+        self._running = running
+        self._repetitions = repetitions
         self._max_body_bytes = max_body_bytes
         self.draining = False
 
@@ -38,13 +47,31 @@ class CallingRoute:
             if self.draining:
                 raise ShuttingDown("The gateway is stopping; try again shortly.", retry_after_s=2)
             caller = self._identity.caller(headers)
-            request = self._parse(await read_json(headers, receive, self._max_body_bytes), headers)
+            check_may_call(caller, scope["path"])
+            body = await read_json(headers, receive, self._max_body_bytes)
+            request = self._parse(body, headers)
+            charge(request, caller.key)
+            first = await self._repetitions.begin(caller.key_id, headers, scope["path"], body)
         except GatewayError as error:
             await send_error(send, error, fresh_id())
             return
+        if isinstance(first, StoredReplay):
+            await send_stored(send, first.body or b"", raw_headers(first))
+            return
         exchange = Exchange(request, caller, received_at)
-        client: Client | None = scope.get(CONNECTION)
-        sink = ClientSink(send, client, self._wire, exchange)
+        self._running.add(exchange)
+        try:
+            await self._serve(scope, receive, send, exchange, first)
+        finally:
+            self._running.discard(exchange)
+            if first is not None:
+                self._repetitions.end(first, after_s=UNCONFIRMED_S if exchange.is_unconfirmed else 0)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange, first: First | None) -> None:
+        client: Client | None = scope.pop(
+            CONNECTION, None
+        )  # else client, cycle and scope would wait for the garbage collector
+        sink = ClientSink(send, client, self._wire, exchange, first)
         if client is None:
             await _watching(receive, exchange, self._answer(exchange, sink))
             return
@@ -61,6 +88,7 @@ class CallingRoute:
         except ClientLeft:
             await sink.close()
         except Exception as error:
+            exchange.is_unconfirmed = getattr(error, "pending", False)
             await sink.fail(error)
             if not isinstance(error, GatewayError):
                 raise

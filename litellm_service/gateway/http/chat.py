@@ -7,13 +7,12 @@ from gateway.domain.errors import InvalidRequest
 from gateway.domain.request import ModelRequest
 from gateway.http.body import decode
 from gateway.http.openai import (
-    DEFAULT_APPLICATION,
-    DEFAULT_USER,
     Message,
     checked_model,
     checked_name,
     is_only_query,
     last_user_text,
+    stated_limit,
 )
 
 _NOTHING = msgspec.Raw()
@@ -72,9 +71,9 @@ def parse(body: bytes, _headers: dict[bytes, bytes]) -> ModelRequest:
         size=len(body),
         query=last_user_text(messages),
         messages=None if is_only_query(messages) else bytes(raw).decode(),
-        application_id=checked_name("application_id", read.application_id) or DEFAULT_APPLICATION,
-        user_id=checked_name("user_id", read.user_id) or DEFAULT_USER,
-        output_limit=read.max_completion_tokens or read.max_tokens,
+        application_id=checked_name("application_id", read.application_id) or "",
+        user_id=checked_name("user_id", read.user_id) or "",
+        output_limit=stated_limit(read.max_completion_tokens, read.max_tokens),
         wants_usage=True,
     )
 

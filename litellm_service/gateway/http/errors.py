@@ -1,9 +1,11 @@
 """Errors as statuses and bodies: the one table."""
 
 import math
+from typing import Any
 
 import msgspec
 
+from gateway.admission.limits import limit_headers
 from gateway.domain import errors as e
 from gateway.domain.errors import GatewayError, ProviderError
 
@@ -101,9 +103,21 @@ def headers_of(error: BaseException) -> RawHeaders:
     headers: RawHeaders = []
     if isinstance(error, GatewayError) and error.retry_after_s is not None:
         headers.append((b"retry-after", b"%d" % math.ceil(error.retry_after_s)))
+    if isinstance(error, e.RateLimited) and error.details is not None:
+        headers += _limit_headers(error.details["limit"])
     if isinstance(error, e.ProviderNotConfigured):
         headers.append((b"x-should-retry", b"false"))
     return headers
+
+
+def _limit_headers(limit: Any) -> RawHeaders:
+    """What was hit, in the form in which successful answers name it."""
+    unit, per_minute, _ = limit["kind"].partition("_per_minute")
+    return (
+        limit_headers(unit.encode(), limit["limit"], limit["remaining"], limit["retry_after_s"] or 0)
+        if per_minute
+        else []
+    )
 
 
 def _stated(error: GatewayError) -> _Stated:

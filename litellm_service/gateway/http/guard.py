@@ -11,6 +11,11 @@ from gateway.http.replying import App, Receive, Scope, Send, fresh_id, send_erro
 log = logging.getLogger(__name__)
 
 _PREFLIGHT_AGE_S = b"600"
+_EXPOSED = (
+    b"x-request-id, x-gateway-cost-usd, x-gateway-cost-source, x-gateway-provider, x-gateway-model, retry-after, "
+    b"idempotent-replayed, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
+    b"x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
+)
 
 
 class Guard:
@@ -61,10 +66,7 @@ def _with_cors(send: Send, origin: bytes) -> Send:
     extra = [
         (b"access-control-allow-origin", origin),
         (b"vary", b"origin"),
-        (
-            b"access-control-expose-headers",
-            b"x-request-id, x-gateway-cost-usd, x-gateway-provider, x-gateway-model, retry-after",
-        ),
+        (b"access-control-expose-headers", _EXPOSED),
     ]
 
     async def send_with_cors(message: MutableMapping[str, Any]) -> None:
@@ -77,7 +79,7 @@ def _with_cors(send: Send, origin: bytes) -> Send:
 
 async def _answer_preflight(headers: dict[bytes, bytes], send: Send) -> None:
     allowed = [
-        (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
+        (b"access-control-allow-methods", b"GET, POST, PATCH, DELETE, OPTIONS"),
         (
             b"access-control-allow-headers",
             headers.get(b"access-control-request-headers", b"content-type, authorization"),

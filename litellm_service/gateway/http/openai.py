@@ -12,8 +12,6 @@ from gateway.domain.errors import InvalidRequest
 from gateway.domain.request import ModelRequest
 from gateway.http.body import decode
 
-DEFAULT_APPLICATION = "default"
-DEFAULT_USER = "anonymous"
 MAX_NAME_LENGTH = 256
 MAX_CHOICES = 128
 
@@ -69,13 +67,19 @@ def parse(body: bytes, headers: dict[bytes, bytes]) -> ModelRequest:
         size=len(body),
         query=query,
         messages=None if is_only_query(read.messages) else bytes(fields["messages"]).decode(),
-        application_id=checked_name("x-application-id", _text(headers, b"x-application-id")) or DEFAULT_APPLICATION,
-        user_id=checked_name("user", _text(headers, b"x-user-id") or read.user) or DEFAULT_USER,
+        application_id=checked_name("x-application-id", _text(headers, b"x-application-id")) or "",
+        user_id=checked_name("user", _text(headers, b"x-user-id") or read.user) or "",
+        user_is_hint=not headers.get(b"x-user-id"),
         choices=read.n or 1,
-        output_limit=read.max_completion_tokens or read.max_tokens,
+        output_limit=stated_limit(read.max_completion_tokens, read.max_tokens),
         wants_usage=bool(read.stream_options and read.stream_options.include_usage),
         service_tier=read.service_tier or "",
     )
+
+
+def stated_limit(*limits: int | None) -> int | None:
+    """The largest of what a client allows the answer, in tokens; which one counts is the provider's choice."""
+    return max((limit for limit in limits if limit is not None and limit > 0), default=None)
 
 
 def last_user_text(messages: Iterable[Message]) -> str:

@@ -34,6 +34,14 @@ async def send_bytes(send: Send, status: int, body: bytes, headers: RawHeaders, 
     await send({"type": "http.response.body", "body": body})
 
 
+async def send_stored(send: Send, body: bytes, headers: RawHeaders) -> None:
+    """An answer as it was given before, `content-type` included."""
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [*headers, (b"content-length", b"%d" % len(body))]}
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
 async def send_error(send: Send, error: BaseException, request_id: str, headers: RawHeaders | None = None) -> None:
     """The error body with its status and headers."""
     own = [(b"x-request-id", request_id.encode()), *headers_of(error), *(headers or [])]

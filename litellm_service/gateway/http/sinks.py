@@ -5,12 +5,14 @@ from typing import Protocol
 
 import msgspec
 
+from gateway.domain.entry import Replay
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.failpoint import failpoint
 from gateway.domain.money import usd
 from gateway.domain.time import iso_seed, monotonic
 from gateway.exchange import ClientLeft, Exchange
 from gateway.http.errors import RawHeaders, body_of
+from gateway.http.idempotency import First
 from gateway.http.protocol import Client
 from gateway.http.replying import Send, send_bytes, send_error
 from gateway.providers.openai import Piece
@@ -89,12 +91,15 @@ class ClientSink:
     `client` is `None` under a server that is not ours; then everything goes through ASGI's `send`.
     """
 
-    def __init__(self, send: Send, client: Client | None, wire: Wire, exchange: Exchange) -> None:
+    def __init__(
+        self, send: Send, client: Client | None, wire: Wire, exchange: Exchange, first: First | None = None
+    ) -> None:
         self._send = send
         self._client = client
         self._direct = client if client is not None and client.serves(send) else None
         self._wire = wire
         self._exchange = exchange
+        self._first = first
         self._sent_at = exchange.received_at
         self._timer: asyncio.TimerHandle | None = None
         self._beat: asyncio.Task[None] | None = None
@@ -106,7 +111,19 @@ class ClientSink:
         """Part of a stream, as it comes."""
         data = self._wire.piece(piece)
         if data:
+            if self._first is not None:
+                self._first.add(data)
             await self._write(data)
+
+    def replay(self, exchange: Exchange, closing: list[Piece], *, keep_content: bool) -> Replay | None:
+        """The whole answer, for repetitions with the same `Idempotency-Key`."""
+        if self._first is None:
+            return None
+        if exchange.request.stream:
+            head, rest = [*_STREAM, *_headers(exchange, settled=False)], self._wire.end(exchange, closing)
+        else:
+            head, rest = [_JSON, *_headers(exchange, settled=True)], self._wire.whole(exchange, closing)
+        return self._first.replay(head, rest, keep_content=keep_content)
 
     async def finish(self, closing: list[Piece]) -> None:
         """The end of a settled answer."""
@@ -217,6 +234,7 @@ def _headers(exchange: Exchange, *, settled: bool) -> RawHeaders:
     if settled and settlement is not None:
         if settlement.cost_nano_usd is not None:
             headers.append((b"x-gateway-cost-usd", f"{settlement.cost_nano_usd / 1e9:.9f}".encode()))
+            headers.append((b"x-gateway-cost-source", settlement.cost_source.name.lower().encode()))
         if settlement.overhead_us is not None:
             headers.append((b"x-gateway-overhead-ms", b"%.3f" % (settlement.overhead_us / 1e3)))
     return headers
@@ -225,7 +243,8 @@ def _headers(exchange: Exchange, *, settled: bool) -> RawHeaders:
 def _route_headers(exchange: Exchange) -> RawHeaders:
     if not exchange.is_admitted:
         return []
-    return [*exchange.deployment.headers, (b"x-gateway-attempts", b"%d" % exchange.attempts)]
+    limits = exchange.taken.headers() if exchange.taken is not None else ()
+    return [*exchange.deployment.headers, (b"x-gateway-attempts", b"%d" % exchange.attempts), *limits]
 
 
 def _event(value: object) -> bytes:

@@ -16,11 +16,16 @@ Charge = Callable[[str, int, int], Usage]
 def resolution(orphan: Orphan, charge: Charge, priced: Priced) -> Settlement:
     """The estimate that replaces an orphaned hold.
 
+    Under a hard budget it costs all that was held.
     `charge` turns provider name, input and output estimate into what such an interruption is taken to cost there.
     """
     hold = orphan.hold
     usage = charge(hold.provider, hold.input_tokens_estimate, orphan.output_tokens or 0)
     cost, source = priced(hold.price, usage)
+    if (
+        hold.amount_nano_usd and cost is not None
+    ):  # nobody knows how far the provider went: under a budget, as far as it may
+        cost = hold.amount_nano_usd
     return Settlement(
         hold=hold,
         outcome=Outcome.FAILED,

@@ -234,10 +234,17 @@ class AnswerReader:
             self.usage_reports.append(usage)
 
 
-def chat_body(request: ModelRequest, upstream_model: str, *, ask_for_usage: bool) -> bytes:
-    """The client's body with the upstream's model name, and with usage asked for where a stream may leave it out."""
+def chat_body(
+    request: ModelRequest, upstream_model: str, *, ask_for_usage: bool, output_limit: tuple[str, int] | None = None
+) -> bytes:
+    """The client's body with the upstream's model name, and with usage asked for where a stream may leave it out.
+
+    `output_limit`: a field and how many tokens the answer may have, where the gateway must say so itself.
+    """
     fields = dict(request.fields)
     fields["model"] = msgspec.Raw(msgspec.json.encode(upstream_model))
+    if output_limit is not None:
+        fields[output_limit[0]] = msgspec.Raw(b"%d" % output_limit[1])
     if request.stream and ask_for_usage:
         given = fields.get("stream_options")
         options = msgspec.json.decode(given) if given is not None else None

@@ -1,0 +1,118 @@
+"""What a request may cost at most, and whether its key allows it."""
+
+from gateway.admission.budgets import BudgetBook
+from gateway.domain.entry import Hold
+from gateway.domain.errors import BudgetExceeded, ModelPriceUnknown, NotAllowed
+from gateway.domain.key import Key
+from gateway.domain.money import usd
+from gateway.domain.scope import Subject
+from gateway.exchange import Exchange
+from gateway.metering.charge import rough_input_tokens
+from gateway.metering.models import ModelMap
+from gateway.metering.prices import PriceBook
+from gateway.metering.worst_case import WorstCase, output_bound
+from gateway.providers.deployment import Deployment
+
+
+class Holder:
+    """Makes the holds: one attempt at one deployment, at the price of the moment of admission.
+
+    Only under a hard budget is money held, and only then (or where the key limits it) does the gateway limit the answer itself.
+    """
+
+    def __init__(self, prices: PriceBook, models: ModelMap, budgets: BudgetBook, default_max_tokens: int) -> None:
+        self._prices = prices
+        self._models = models
+        self._budgets = budgets
+        self._default_max_tokens = default_max_tokens
+
+    def hold(self, exchange: Exchange, deployment: Deployment, attempt: int) -> Hold:
+        """Raises `NotAllowed`, or `BudgetExceeded` and `ModelPriceUnknown` where the key limits the cost of one request."""
+        request, key = exchange.request, exchange.caller.key
+        subject = exchange.subject = Subject(
+            request.application_id, request.user_id, exchange.caller.key_id, deployment.model
+        )
+        if key is not None:
+            _check(key, exchange, deployment)
+        hard = self._budgets.has_hard(subject)
+        amount = 0
+        if hard or (key is not None and _limits_answers(key)):
+            amount = self._worst_case(exchange, deployment, key)
+        return Hold(
+            request_id=exchange.request_id,
+            attempt=attempt,
+            admitted_at_ms=exchange.admitted_at_ms,
+            application_id=request.application_id,
+            user_id=request.user_id,
+            key_id=exchange.caller.key_id,
+            model=deployment.model,
+            provider=deployment.provider.name,
+            upstream_model=deployment.upstream_model,
+            operation=request.operation,
+            stream=request.stream,
+            input_tokens_estimate=rough_input_tokens(request),
+            amount_nano_usd=amount if hard else 0,
+            price=self._prices.price(
+                deployment.provider.name, deployment.upstream_model, request.service_tier, at_ms=exchange.admitted_at_ms
+            ),
+        )
+
+    def _worst_case(self, exchange: Exchange, deployment: Deployment, key: Key | None) -> int:
+        """The most it can cost, 0 where the model has no price; notes how long the answer may be."""
+        request = exchange.request
+        info = self._models.find(deployment.provider.name, deployment.upstream_model)
+        bound = output_bound(request, info, key_default=_own_limit(key), setting_default=self._default_max_tokens)
+        case = WorstCase(
+            self._prices, deployment.provider.name, deployment.upstream_model, info, request, exchange.admitted_at_ms
+        )
+        most = None if key is None else key.max_cost_per_request_nano_usd
+        if most is not None:
+            bound = _affordable(case, bound, most, deployment, exchange)
+        exchange.output_limit = None if request.output_limit else bound
+        return case.nano_usd(bound) or 0
+
+
+def _own_limit(key: Key | None) -> int | None:
+    """What a key sets for requests that do not say how long the answer may be."""
+    if key is None:
+        return None
+    stated = [limit for limit in (key.default_max_tokens, key.max_tokens) if limit is not None]
+    return min(stated, default=None)
+
+
+def _limits_answers(key: Key) -> bool:
+    return not (key.default_max_tokens is key.max_tokens is key.max_cost_per_request_nano_usd is None)
+
+
+def _check(key: Key, exchange: Exchange, deployment: Deployment) -> None:
+    request = exchange.request
+    if not key.allows_model(request.model, deployment.model):
+        allowed = ", ".join(key.models)
+        raise NotAllowed(f"This key may not call {request.model!r}; it may call: {allowed}.", param="model")
+    if key.max_tokens is not None and request.output_limit is not None and request.output_limit > key.max_tokens:
+        raise NotAllowed(
+            f"max_tokens: this key may ask for at most {key.max_tokens}, and this request asks for {request.output_limit}.",
+            param="max_tokens",
+        )
+
+
+def _affordable(case: WorstCase, bound: int, most: int, deployment: Deployment, exchange: Exchange) -> int:
+    """How long the answer may be for this much money; where the client has said how long, it is that or nothing."""
+    needed = case.nano_usd(bound)
+    if needed is None:
+        raise ModelPriceUnknown(
+            f"{deployment.model} has no price, and this key limits what one request may cost. Set a price for the model, "
+            "or choose one that has a price.",
+            param="model",
+        )
+    if needed <= most:
+        return bound
+    within = None if exchange.request.output_limit else case.output_limit_within(most)
+    if within is None:
+        raise BudgetExceeded(
+            f"This request may cost up to ${needed / 1e9:.6f}, and this key allows ${most / 1e9:.6f} for one request. "
+            "Send less, or a smaller max_tokens.",
+            param="max_tokens",
+            details={"max_cost_per_request_usd": usd(most), "needed_usd": usd(needed)},
+        )
+    return within

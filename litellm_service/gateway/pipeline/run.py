@@ -1,0 +1,203 @@
+"""From a parsed request to a settled answer, on one screen."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from gateway.admission.limits import RateLimits
+from gateway.domain.entry import Outcome, Replay, Settlement
+from gateway.domain.errors import GatewayError, LimitError, NotAllowed, ProviderError, StoreUnavailable
+from gateway.domain.failpoint import failpoint
+from gateway.domain.time import monotonic
+from gateway.exchange import ClientLeft, Exchange
+from gateway.pipeline.holding import Holder
+from gateway.pipeline.settling import Ending, first_token_us, settlement
+from gateway.providers.deployment import Deployment
+from gateway.providers.openai import AnswerReader, Piece, chat_body
+from gateway.providers.reply import Reply
+from gateway.providers.upstreams import Upstreams
+from gateway.routing.router import Router
+from gateway.store.sqlite.store import SqliteStore
+from gateway.telemetry.log import RequestLog
+
+AFTER_FINISH_S = 5
+AFTER_TERMINATOR_S = 0.5
+STALE_RETRIES = 1
+
+
+class Sink(Protocol):
+    """The client's side of an answer."""
+
+    async def content(self, exchange: Exchange, piece: Piece) -> None:
+        """Send a piece that comes before the end."""
+
+    def replay(self, exchange: Exchange, closing: list[Piece], *, keep_content: bool) -> Replay | None:
+        """What a repetition is to be answered with; `None` where the client did not ask for that."""
+
+
+class Pipeline:
+    """Routing → hold → provider → settle, for every route, streamed or not."""
+
+    def __init__(
+        self, *, router: Router, holder: Holder, limits: RateLimits, store: SqliteStore, upstreams: Upstreams, log: RequestLog,
+        status_of: Callable[[BaseException], int], store_content: bool,
+    ) -> None:  # fmt: skip
+        self._router = router
+        self._holder = holder
+        self._limits = limits
+        self._store = store
+        self._upstreams = upstreams
+        self._log = log
+        self._status_of = status_of
+        self._store_content = store_content
+
+    async def run(self, exchange: Exchange, sink: Sink) -> list[Piece]:
+        """Answer a request: content goes to the sink as it comes; the closing pieces are given back once all is settled.
+
+        Raises `GatewayError` (before a hold only a refusal is counted; after it, the failure is recorded) or `ClientLeft`.
+        """
+        await self._admit(exchange)
+        retries = STALE_RETRIES
+        while True:
+            try:
+                closing = await self._attempt(exchange, sink)
+            except ClientLeft:
+                _ = self._settle(exchange, Ending.left())
+                raise
+            except ProviderError as error:
+                exchange.abort(error)
+                if retries and error.never_sent and error.retryable and exchange.reader is None:
+                    retries -= 1
+                    await self._try_again(exchange, error)
+                    continue
+                await self._fail(exchange, error)
+                raise
+            except BaseException as error:
+                exchange.abort(StoreUnavailable("The gateway gave up this request."))
+                await self._fail(exchange, error)
+                raise
+            await self._settle(exchange, Ending(Outcome.COMPLETED, 200), sink, closing)
+            return closing
+
+    async def _admit(self, exchange: Exchange) -> None:
+        """Where to, may it, and is there money: all of it before a byte goes upstream."""
+        try:
+            deployment = self._router.deployment(exchange.request.model)
+            exchange.hold = self._holder.hold(exchange, deployment, attempt=0)
+            exchange.deployment = deployment
+            exchange.taken = self._limits.take(exchange.subject, _tokens_estimate(exchange), monotonic())
+            await self._confirm(exchange, self._store.hold(exchange.hold))
+            exchange.is_admitted = True
+        except (LimitError, NotAllowed) as error:
+            exchange.give_back()
+            self._store.note_refusal(exchange.subject, error.code, exchange.admitted_at_ms)
+            raise
+        except BaseException:
+            exchange.give_back()
+            raise
+
+    async def _try_again(self, exchange: Exchange, error: ProviderError) -> None:
+        """A kept-alive connection was closed just as we used it: the same deployment gets a second attempt, held in its turn."""
+        ending = Ending.failed(exchange, error, self._status_of(error), final=False)
+        settled = settlement(exchange, ending, keep_content=self._keeps_content(exchange))
+        exchange.hold = self._holder.hold(exchange, exchange.deployment, exchange.hold.attempt + 1)
+        self._log.add(settled)
+        try:
+            await self._confirm(exchange, self._store.hand_over(settled, exchange.hold))
+        except GatewayError:
+            _return_what_was_taken(exchange, settled)
+            raise
+
+    async def _confirm(self, exchange: Exchange, held: asyncio.Future[None]) -> None:
+        """Wait for a hold; one that may yet be written is settled, whatever made us stop waiting."""
+        try:
+            await held
+        except BaseException as error:
+            if not isinstance(error, GatewayError) or getattr(error, "pending", False):
+                await self._fail(exchange, error)
+            raise
+
+    async def _attempt(self, exchange: Exchange, sink: Sink) -> list[Piece]:
+        request, deployment = exchange.request, exchange.deployment
+        exchange.check_client()
+        reply = await self._upstreams.call(deployment, _body(exchange, deployment), exchange.id, exchange.attach)
+        exchange.reader = AnswerReader(reply, stream=request.stream, choices=request.choices)
+        closing = []
+        while (piece := await self._next(exchange, exchange.reader, reply)) is not None:
+            if piece.closing:
+                closing.append(piece)
+            else:
+                await sink.content(exchange, piece)
+                exchange.check_client()
+                self._note_progress(exchange)
+                failpoint("mid_stream")
+        exchange.detach()
+        exchange.answered_at = monotonic()
+        failpoint("usage_seen")
+        return closing
+
+    async def _next(self, exchange: Exchange, reader: AnswerReader, reply: Reply) -> Piece | None:
+        if reader.finished and exchange.request.stream:
+            return await self._rest(reader, reply)
+        piece = await reader.next()
+        if exchange.first_token_at is None and reader.heard:
+            exchange.first_token_at = monotonic()
+            failpoint("first_byte")
+        return piece
+
+    @staticmethod
+    async def _rest(reader: AnswerReader, reply: Reply) -> Piece | None:
+        """After the end only usage and the terminator may come, and not for ever."""
+        try:
+            async with asyncio.timeout(AFTER_TERMINATOR_S if reader.terminated else AFTER_FINISH_S):
+                return await reader.next()
+        except (TimeoutError, ProviderError):
+            reply.abort(ClientLeft())
+            return None
+
+    def _note_progress(self, exchange: Exchange) -> None:
+        if exchange.progress_is_due(monotonic()):
+            self._store.note_progress(exchange.hold, exchange.output_estimate(), first_token_us(exchange))
+
+    async def _fail(self, exchange: Exchange, error: BaseException) -> None:
+        settled = self._settle(exchange, Ending.failed(exchange, error, self._status_of(error)))
+        if isinstance(error, GatewayError):
+            await settled
+
+    def _settle(
+        self, exchange: Exchange, ending: Ending, sink: Sink | None = None, closing: list[Piece] | None = None
+    ) -> asyncio.Future[None]:
+        """Hand the outcome to the ledger: a plain call that nothing can cancel."""
+        settled = exchange.settlement = settlement(exchange, ending, keep_content=self._keeps_content(exchange))
+        if sink is not None and closing is not None:
+            settled.replay = sink.replay(exchange, closing, keep_content=self._keeps_content(exchange))
+        _return_what_was_taken(exchange, settled)
+        self._log.add(settled)
+        return self._store.settle(settled)
+
+    def _keeps_content(self, exchange: Exchange) -> bool:
+        key = exchange.caller.key
+        return self._store_content and (key is None or key.store_content)
+
+
+def _tokens_estimate(exchange: Exchange) -> int:
+    """What a limit on tokens counts until the truth is known: the input, and the answers as long as they may be."""
+    request = exchange.request
+    answer = request.output_limit or exchange.output_limit or 0
+    return exchange.hold.input_tokens_estimate + answer * request.choices
+
+
+def _body(exchange: Exchange, deployment: Deployment) -> bytes:
+    provider = deployment.provider
+    return chat_body(
+        exchange.request,
+        deployment.wire_model,
+        ask_for_usage=provider.stream_usage or deployment.endpoint.via_litellm,
+        output_limit=None if exchange.output_limit is None else (provider.output_limit_field, exchange.output_limit),
+    )
+
+
+def _return_what_was_taken(exchange: Exchange, settled: Settlement) -> None:
+    if exchange.taken is not None:
+        exchange.taken.correct(settled.usage.total_tokens, monotonic())
+        exchange.taken.release()
