@@ -9,7 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import __version__
+from gateway.http.admin import documents as administering
 from gateway.http.chat import ChatBody
+from gateway.http.doc import Doc
 from gateway.http.parameters import FILTERS
 from gateway.http.schemas import ERROR, SHAPES, json_schemas, outline
 
@@ -27,21 +29,6 @@ _PAGE = {
     "min_response_time": "seconds", "max_response_time": "seconds",
 }  # fmt: skip
 _HELLO = [{"role": "user", "content": "Hello"}]
-
-
-class Doc(msgspec.Struct, frozen=True, kw_only=True):
-    """One route as it is documented; `body` is an example, `reply` the name of its shape, `open` needs no key."""
-
-    method: str
-    path: str
-    title: str
-    about: str = ""
-    parameters: dict[str, str] = {}
-    schema: str | None = None
-    reply: str | None = None
-    body: dict[str, Any] | None = None
-    streams: bool = False
-    open: bool = False
 
 
 DOCS = (
@@ -123,6 +110,7 @@ DOCS = (
         title="Everything about one request",
         about="Content if it is stored, price, receipt, hold, attempts, route.",
     ),
+    *administering.DOCS,
     Doc(
         method="GET",
         path="/health",
@@ -196,7 +184,7 @@ def openapi() -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "schemas": {"ChatBody": _chat_body(), "Error": ERROR, **json_schemas()},
+            "schemas": {"ChatBody": _chat_body(), "Error": ERROR, **json_schemas(), **administering.input_schemas()},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
@@ -277,7 +265,8 @@ def _prose(text: str) -> str:
 
 
 def _curl(doc: Doc, base: str) -> str:
+    method = "" if doc.method == "GET" else f"-X {doc.method} "
     if doc.body is None:
-        return f"curl {base}{doc.path.replace('{user_id}', 'user123').replace('{model}', 'demo/echo')}"
+        return f"curl {method}{base}{doc.path.replace('{user_id}', 'user123').replace('{model}', 'demo/echo')}"
     data = msgspec.json.encode(doc.body).decode()
-    return f"curl -X POST {base}{doc.path} -H 'Content-Type: application/json' \\\n  -d '{data}'"
+    return f"curl {method}{base}{doc.path} -H 'Content-Type: application/json' \\\n  -d '{data}'"

@@ -1,16 +1,19 @@
 """The URL map, on one screen."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 
-from gateway.domain.errors import MethodNotAllowed, NotFound
+from gateway.domain.errors import MethodNotAllowed, NotAllowed, NotFound
+from gateway.domain.key import Role
 from gateway.http import chat, openai, openapi, requests, usage
+from gateway.http.admin import audit, budgets, keys, limits, me
 from gateway.http.answering import CallingRoute, Parse
+from gateway.http.charging import check_route
 from gateway.http.health import Health
 from gateway.http.models import ModelList
 from gateway.http.protocol import HEADERS
@@ -19,6 +22,7 @@ from gateway.http.sinks import OpenAIWire, SeedWire, Wire
 from gateway.identity import Identity
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+Roles = frozenset[Role]
 
 # The routes that call a model: how each reads its body and writes its answer.
 CALLING: dict[str, tuple[Parse, Wire]] = {
@@ -27,31 +31,72 @@ CALLING: dict[str, tuple[Parse, Wire]] = {
 }
 
 
+# Who may use the other routes; those of one path stand together.
+EVERYBODY: Roles = frozenset(get_args(Role))
+READERS: Roles = frozenset({"admin", "viewer"})
+ADMINS: Roles = frozenset({"admin"})
+
+
 def routes(health: Health, models: ModelList, identity: Identity) -> list[Route]:
-    """Everything but the calling routes; what `keyed` wraps is not reached without a key."""
-
-    def keyed(endpoint: Endpoint) -> Endpoint:
-        async def checked(request: Request) -> Response:
-            request.scope["caller"] = identity.caller(request.scope[HEADERS])
-            return await endpoint(request)
-
-        return checked
-
+    """Everything but the calling routes."""
+    table: list[tuple[str, str, Roles, Endpoint]] = [
+        ("GET", "/api/models", EVERYBODY, models.seed),
+        ("GET", "/v1/models", EVERYBODY, models.openai),
+        ("GET", "/v1/models/{model:path}", EVERYBODY, models.openai_one),
+        ("GET", "/api/usage", EVERYBODY, usage.usage),
+        ("GET", "/api/stats", EVERYBODY, usage.stats),
+        ("GET", "/api/user/{user_id}/usage", EVERYBODY, usage.user_usage),
+        ("GET", "/api/requests", EVERYBODY, requests.request_list),
+        ("GET", "/api/requests/{request_id}", EVERYBODY, requests.request_detail),
+        ("GET", "/api/me", EVERYBODY, me.me),
+        ("GET", "/api/providers", READERS, me.providers),
+        ("GET", "/api/keys", READERS, keys.listed),
+        ("POST", "/api/keys", ADMINS, keys.created),
+        ("GET", "/api/keys/{key_id}", READERS, keys.shown),
+        ("PATCH", "/api/keys/{key_id}", ADMINS, keys.changed),
+        ("DELETE", "/api/keys/{key_id}", ADMINS, keys.deleted),
+        ("POST", "/api/keys/{key_id}/block", ADMINS, keys.blocked),
+        ("POST", "/api/keys/{key_id}/unblock", ADMINS, keys.unblocked),
+        ("POST", "/api/keys/{key_id}/rotate", ADMINS, keys.rotated),
+        ("GET", "/api/budgets", READERS, budgets.listed),
+        ("POST", "/api/budgets", ADMINS, budgets.created),
+        ("GET", "/api/budgets/{budget_id}", READERS, budgets.shown),
+        ("PATCH", "/api/budgets/{budget_id}", ADMINS, budgets.changed),
+        ("DELETE", "/api/budgets/{budget_id}", ADMINS, budgets.deleted),
+        ("GET", "/api/limits", READERS, limits.listed),
+        ("POST", "/api/limits", ADMINS, limits.created),
+        ("GET", "/api/limits/{limit_id}", READERS, limits.shown),
+        ("PATCH", "/api/limits/{limit_id}", ADMINS, limits.changed),
+        ("DELETE", "/api/limits/{limit_id}", ADMINS, limits.deleted),
+        ("GET", "/api/audit", READERS, audit.listed),
+    ]
     return [
-        Route("/api/models", keyed(models.seed)),
-        Route("/v1/models", keyed(models.openai)),
-        Route("/v1/models/{model:path}", keyed(models.openai_one)),
-        Route("/api/usage", keyed(usage.usage)),
-        Route("/api/stats", keyed(usage.stats)),
-        Route("/api/user/{user_id}/usage", keyed(usage.user_usage)),
-        Route("/api/requests", keyed(requests.request_list)),
-        Route("/api/requests/{request_id}", keyed(requests.request_detail)),
+        *(
+            Route(path, _checked(path, roles, endpoint, identity), methods=[method])
+            for method, path, roles, endpoint in table
+        ),
         Route("/health", health.seed),
         Route("/health/live", health.live),
         Route("/health/ready", health.is_ready),
         Route("/openapi.json", openapi.document),
         Route("/docs", openapi.page),
     ]
+
+
+def _checked(path: str, roles: Roles, endpoint: Endpoint, identity: Identity) -> Endpoint:
+    """The endpoint, not reached without a key whose role and routes allow it; `path` is the route's own, not the URL's."""
+
+    async def checked(request: Request) -> Response:
+        caller = identity.caller(request.scope[HEADERS])
+        if caller.role not in roles:
+            raise NotAllowed(
+                f"This needs a key of the role {' or '.join(sorted(roles))}; this one's role is {caller.role}."
+            )
+        check_route(caller, path)
+        request.scope["caller"] = caller
+        return await endpoint(request)
+
+    return checked
 
 
 class Dispatcher:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gateway.http.admin import documents as administering
 from gateway.http.errors import STATUS
 
 # A string is a type (`?`: may be null; `@`: another shape), a dict an object with all these fields, a list an array,
@@ -100,6 +101,7 @@ SHAPES: dict[str, Shape] = {
         "hold": _AMOUNT, "attempts_list": [_ATTEMPT],
         "route": {"model": "string", "provider": "string", "upstream_model": "string"},
     },
+    **administering.SHAPES,
     "Health": {
         "status": "string", "service": "string", "version": "string", "timestamp": "string", "uptime_s": "integer",
         "parts": {"*": {"status": "string"}},

@@ -99,9 +99,9 @@ class Transport:
         self._pools.clear()
         await asyncio.sleep(0)
 
-    def open_connections(self) -> int:
-        """How many calls are under way."""
-        return sum(len(pool.active) for pool in self._pools.values())
+    def open_connections(self, origin: Origin | None = None) -> int:
+        """How many calls are under way, to one origin or to all."""
+        return sum(len(pool.active) for of, pool in self._pools.items() if origin in {None, of})
 
     async def _dial(self, origin: Origin, pool: _Pool, connect_s: float) -> Connection:
         loop = asyncio.get_running_loop()

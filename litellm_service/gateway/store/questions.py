@@ -112,6 +112,16 @@ class StoredReplay(msgspec.Struct, frozen=True):
     body: bytes | None
 
 
+class AuditQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which changes by administrators: newest first, before the id `before_id`; an empty text narrows nothing."""
+
+    before_id: int
+    object_kind: str = ""
+    object_id: str = ""
+    actor: str = ""
+    limit: int = 50
+
+
 class FullRequest(msgspec.Struct, frozen=True):
     """A row of `requests` and its ledger rows, by column; `prices`: stored terms by id."""
 

@@ -7,6 +7,7 @@ import msgspec
 
 from gateway.domain.administration import AuditEntry, Change, ObjectKind, Put
 from gateway.domain.budget import Budget
+from gateway.store.questions import AuditQuery
 from gateway.store.sqlite import rows
 from gateway.store.sqlite.budgets import BudgetAccounts
 
@@ -42,11 +43,10 @@ def objects(connection: sqlite3.Connection, kind: ObjectKind, type_: type[T]) ->
     return [msgspec.json.decode(value, type=type_) for (value,) in connection.execute(_OF_KIND, (kind,))]
 
 
-def audit_entries(
-    connection: sqlite3.Connection, *, before_id: int, object_kind: str, object_id: str, actor: str, limit: int
-) -> list[tuple[int, AuditEntry]]:
-    """The newest entries older than `before_id`, with their ids; empty texts narrow nothing."""
-    values = (before_id, object_kind, object_kind, object_id, object_id, actor, actor, limit)
+def audit_entries(connection: sqlite3.Connection, query: AuditQuery) -> list[tuple[int, AuditEntry]]:
+    """The newest entries with their ids."""
+    kind, id_, actor = query.object_kind, query.object_id, query.actor
+    values = (query.before_id, kind, kind, id_, id_, actor, actor, query.limit)
     return [
         (row[0], AuditEntry(**dict(zip(AuditEntry.__struct_fields__, row[1:], strict=True))))
         for row in connection.execute(_AUDIT, values)

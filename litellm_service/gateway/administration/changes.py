@@ -1,0 +1,151 @@
+"""Changes by administrators: decided here, committed with their audit entries, and only then in force."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from gateway.admission.budgets import BudgetBook
+from gateway.admission.limits import RateLimits
+from gateway.domain.administration import AuditEntry, Change, Drop, ObjectKind, Put
+from gateway.domain.budget import Budget
+from gateway.domain.errors import GatewayError, StoreUnavailable
+from gateway.domain.key import Key
+from gateway.domain.limit import RateLimit
+from gateway.identity import KeyRing
+from gateway.store.sqlite.budgets import Account
+
+T = TypeVar("T")
+Administered = Key | Budget | RateLimit
+KeyChanged = Callable[[str], None]
+_KINDS: dict[type, ObjectKind] = {Key: "key", Budget: "budget", RateLimit: "limit"}
+
+
+class ChangeStore(Protocol):
+    """Where changes are written."""
+
+    def change(self, change: Change, then: Callable[[GatewayError | None], None]) -> asyncio.Future[None]:
+        """Give `then` the outcome, whoever still waits for the future, which may give up earlier."""
+
+    def objects(self, kind: ObjectKind, type_: type[T]) -> list[T]:
+        """What was written earlier; before the first change only."""
+
+    def accounts(self) -> list[Account]:
+        """What budgets have spent and hold now."""
+
+
+class Edit(msgspec.Struct, frozen=True):
+    """One object before (`None`: it is new) and after (`None`: it is deleted) an action."""
+
+    action: str
+    before: Administered | None
+    after: Administered | None
+
+    @property
+    def kind(self) -> ObjectKind:
+        """The kind of the object."""
+        return _KINDS[type(self.after or self.before)]
+
+    @property
+    def id(self) -> str:
+        """The id of the object."""
+        known = self.after or self.before
+        return "" if known is None else known.id
+
+
+class InForce:
+    """Everything that administrators have set, as it is in force; one change after the other.
+
+    `on_key_changed` is told the id of each key that is not as it was.
+    """
+
+    def __init__(
+        self, store: ChangeStore, keys: KeyRing, budgets: BudgetBook, limits: RateLimits, on_key_changed: KeyChanged
+    ) -> None:
+        self._store = store
+        self.keys = keys
+        self._budget_book = budgets
+        self._rate_limits = limits
+        self._on_key_changed = on_key_changed
+        self.budgets: dict[str, Budget] = {}
+        self.limits: dict[str, RateLimit] = {}
+        self.lock = asyncio.Lock()
+        self._is_in_doubt = False
+
+    def take_up(self) -> None:
+        """At the start: what the store has."""
+        for key in self._store.objects("key", Key):
+            self.keys.put(key)
+        self.budgets = {budget.id: budget for budget in self._store.objects("budget", Budget)}
+        self.limits = {limit.id: limit for limit in self._store.objects("limit", RateLimit)}
+        self._budget_book.replace(self.budgets.values())
+        self._rate_limits.replace(self.limits.values())
+
+    def accounts(self) -> list[Account]:
+        """What budgets have spent and hold now."""
+        return self._store.accounts()
+
+    async def make(self, actor: str, edits: Sequence[Edit], at_ms: int) -> None:
+        """All of them or none; call it with the lock held, and decide on what is in force while it is held.
+
+        Raises `StoreUnavailable`. What is in force is what the file has, also where the caller has given up waiting.
+        """
+        if self._is_in_doubt:
+            raise StoreUnavailable(
+                "The database has not confirmed an earlier change yet; try again shortly.", retry_after_s=2
+            )
+
+        def then(error: GatewayError | None) -> None:
+            self._is_in_doubt = False
+            if error is None:
+                self._apply(edits)
+
+        confirmed = self._store.change(_change(actor, edits, at_ms), then)
+        self._is_in_doubt = True
+        await confirmed
+
+    def _apply(self, edits: Iterable[Edit]) -> None:
+        for edit in edits:
+            self._put_or_drop(edit.id, edit.before, edit.after)
+        self._budget_book.replace(self.budgets.values())
+        self._rate_limits.replace(self.limits.values())
+        for edit in edits:
+            if edit.kind == "key":
+                self._on_key_changed(edit.id)
+
+    def _put_or_drop(self, id_: str, before: Administered | None, after: Administered | None) -> None:
+        if isinstance(after, Key):
+            self.keys.put(after)
+        elif isinstance(after, Budget):
+            self.budgets[id_] = after
+        elif isinstance(after, RateLimit):
+            self.limits[id_] = after
+        elif isinstance(before, Key):
+            self.keys.drop(id_)
+        elif isinstance(before, Budget):
+            del self.budgets[id_]
+        elif isinstance(before, RateLimit):
+            del self.limits[id_]
+
+
+def _change(actor: str, edits: Iterable[Edit], at_ms: int) -> Change:
+    steps: list[Put | Drop] = []
+    audit = []
+    for edit in edits:
+        steps.append(Drop(edit.kind, edit.id) if edit.after is None else Put(edit.kind, edit.id, edit.after))
+        audit.append(
+            AuditEntry(
+                at_ms=at_ms, actor=actor, action=edit.action, object_kind=edit.kind, object_id=edit.id,
+                before=_without_secrets(edit.before), after=_without_secrets(edit.after),
+            )
+        )  # fmt: skip
+    return Change(steps=tuple(steps), audit=tuple(audit))
+
+
+def _without_secrets(known: Administered | None) -> str | None:
+    if known is None:
+        return None
+    if isinstance(known, Key):
+        known = msgspec.structs.replace(known, digests=())
+    return msgspec.json.encode(known).decode()
