@@ -38,22 +38,33 @@ class Accounting:
         )
 
 
-def check(database: Path, results: Results) -> Accounting:
-    """Read the file after the service has stopped."""
+def check(databases: list[Path], results: Results) -> Accounting:
+    """Read the files after the services have stopped."""
+    completed, holds = map(sum, zip(*map(_counts, databases), strict=True))
+    return Accounting(
+        answers=results.answers, completed=completed, in_flight=results.in_flight, open_holds=holds,
+        audit_clean=all(map(_is_clean, databases)),
+        on_disk=_file_system(databases[0]) not in {"tmpfs", "ramfs", "overlay-tmpfs"},
+    )  # fmt: skip
+
+
+def _counts(database: Path) -> tuple[int, int]:
+    """Completed requests and open holds."""
     with contextlib.closing(sqlite3.connect(database)) as connection:
         completed = connection.execute("SELECT count(*) FROM requests WHERE http_status = 200").fetchone()[0]
         holds = connection.execute(
             "SELECT count(*) FROM holds h WHERE NOT EXISTS"
             " (SELECT 1 FROM ledger l WHERE l.request_id = h.request_id AND l.attempt = h.attempt)"
         ).fetchone()[0]
+    return completed, holds
+
+
+def _is_clean(database: Path) -> bool:
     audit = subprocess.run(
         [PYTHON, "-m", "gateway", "doctor", "--audit"], cwd=SERVICE, capture_output=True, text=True, check=False,
         env=environment({"DATABASE_URL": f"sqlite:///{database}"}),
     )  # fmt: skip
-    return Accounting(
-        answers=results.answers, completed=completed, in_flight=results.in_flight, open_holds=holds,
-        audit_clean=audit.returncode == 0, on_disk=_file_system(database) not in {"tmpfs", "ramfs", "overlay-tmpfs"},
-    )  # fmt: skip
+    return audit.returncode == 0
 
 
 def _file_system(path: Path) -> str:

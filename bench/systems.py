@@ -9,11 +9,12 @@ from pathlib import Path
 
 from bench.load import Target
 from bench.messages import request_body
-from bench.places import CACHE, PYTHON, SERVICE, SYSTEM_CORE, WORK, environment, free_port
+from bench.places import CACHE, PYTHON, ROOT, SERVICE, SYSTEM_CORE, WORK, environment, free_port
 from bench.processes import Process
 from bench.upstream import Upstream, start_nginx
 
 KEY = "sk-bench-key-of-32-characters-000"
+PEPPER = "bench-pepper-of-32-characters-000"
 AUTHORIZATION = {"authorization": f"Bearer {KEY}"}
 LITELLM = CACHE / "litellm"
 PORTKEY = CACHE / "portkey" / "node_modules" / "@portkey-ai" / "gateway"
@@ -34,7 +35,7 @@ class System:
 
 def all_systems(upstream: Upstream, extra: list[str]) -> list[System]:
     """Every system that is installed here, ours first."""
-    systems = [_ours(upstream), _nginx(upstream)]
+    systems = [_ours(upstream), _ours_limited(upstream), _nginx(upstream)]
     if (LITELLM / "bin" / "litellm").exists():
         systems.append(_litellm(upstream))
     if PORTKEY.exists():
@@ -57,16 +58,35 @@ def _targets(
 
 
 def _ours(upstream: Upstream) -> System:
-    port, database = free_port(), WORK / "ledger.db"
+    return _gateway(
+        upstream, "this gateway", WORK / "ledger.db", AUTHORIZATION,
+        "accounting on: key check, hold and settle committed (SQLite, WAL, synchronous=FULL) before the end of "
+        "every answer, content stored, rollups and histograms, one log line a request; defaults otherwise",
+    )  # fmt: skip
+
+
+def _ours_limited(upstream: Upstream) -> System:
+    database = WORK / "limited.db"
+    command = [str(PYTHON), str(ROOT / "bench" / "limited_database.py"), str(database), PEPPER]
+    secret = subprocess.run(command, cwd=SERVICE, capture_output=True, text=True, check=True).stdout.strip()
+    return _gateway(
+        upstream, "the same, limited", database, {"authorization": f"Bearer {secret}"},
+        "as above, called with a virtual key under four hard budgets and two rate limits, all large enough",
+    )  # fmt: skip
+
+
+def _gateway(upstream: Upstream, name: str, database: Path, headers: dict[str, str], about: str) -> System:
+    port = free_port()
     settings = {
         "API_PORT": str(port),
         "DATABASE_URL": f"sqlite:///{database}",
         "GATEWAY_ADMIN_KEY": KEY,
+        "GATEWAY_PEPPER": PEPPER,
         "GATEWAY_CONFIG": str(WORK / "gateway.toml"),
         "OPENAI_BASE_URL": upstream.plain,
         "OPENAI_API_KEY": "sk-upstream",
-        "GROQ_BASE_URL": upstream.stream,
-        "GROQ_API_KEY": "sk-upstream",
+        "DEEPSEEK_BASE_URL": upstream.stream,
+        "DEEPSEEK_API_KEY": "sk-upstream",
     }
     (WORK / "gateway.toml").touch()
 
@@ -75,12 +95,8 @@ def _ours(upstream: Upstream) -> System:
         return Process(command, SYSTEM_CORE, WORK / "gateway.log", environment(settings), SERVICE)
 
     url = f"http://127.0.0.1:{port}/v1/chat/completions"
-    return System(
-        name="this gateway", start=start, database=database, is_peer=False,
-        settings="accounting on: key check, hold and settle committed (SQLite, WAL, synchronous=FULL) before the end of "
-        "every answer, content stored, rollups and histograms, one log line a request; defaults otherwise",
-        targets=_targets(url, url, "openai/gpt-4o", "groq/llama-3.3-70b-versatile", AUTHORIZATION),
-    )  # fmt: skip
+    targets = _targets(url, url, "openai/gpt-4o", "deepseek/deepseek-chat", headers)
+    return System(name=name, start=start, database=database, is_peer=False, settings=about, targets=targets)
 
 
 def _nginx(upstream: Upstream) -> System:
