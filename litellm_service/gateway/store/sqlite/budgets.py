@@ -54,6 +54,7 @@ class BudgetAccounts:
         self._budgets: list[Budget] = []
         self._known: dict[Subject, tuple[Budget, ...]] = {}
         self._accounts: dict[tuple[str, int], Account] = {}
+        self._shown = self._accounts
         self._current: dict[str, Account] = {}
         self._touched: dict[int, Account] = {}
 
@@ -62,7 +63,7 @@ class BudgetAccounts:
         rows = self._connection.execute(_LOAD)
         self._budgets = [msgspec.json.decode(row[0], type=Budget) for row in rows]
         self._known.clear()
-        self._accounts.clear()
+        self._accounts = {}
         self._current.clear()
         self._touched.clear()
 
@@ -71,7 +72,7 @@ class BudgetAccounts:
 
     def snapshot(self) -> list[Account]:
         """The accounts as they are at this moment; may be read from any thread."""
-        return list(self._accounts.values())
+        return list(self._shown.values())
 
     def of(self, hold: Hold) -> Accounts:
         """The accounts that a hold counts in: one for each budget in scope, in the period of its admission."""
@@ -133,9 +134,10 @@ class BudgetAccounts:
         self._connection.execute("DELETE FROM budget_periods WHERE budget_id = ?", (budget_id,))
 
     def open_current(self, at_ms: int) -> None:
-        """Make sure that every budget has its account of this moment, for those who look."""
+        """Make sure that every budget has its account of this moment; whoever looks sees those of before `reload` until then."""
         for budget in self._budgets:
             self._account(budget, at_ms)
+        self._shown = self._accounts
 
     def _account(self, budget: Budget, at_ms: int) -> Account:
         current = self._current.get(budget.id)
