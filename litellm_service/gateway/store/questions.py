@@ -5,6 +5,10 @@ from typing import Any
 
 import msgspec
 
+from gateway.domain.entry import CostSource
+from gateway.domain.price import Price
+from gateway.domain.usage import Usage
+
 SUMS = (
     "requests", "errors", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
     "cost_nano_usd", "unpriced_requests", "estimated_requests", "duration_us",
@@ -120,6 +124,31 @@ class AuditQuery(msgspec.Struct, frozen=True, kw_only=True):
     object_id: str = ""
     actor: str = ""
     limit: int = 50
+
+
+class AttemptQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Settled attempts admitted in a range, a page at a time: rows after `after_id`."""
+
+    from_ms: int
+    to_ms: int
+    after_id: int = 0
+    limit: int = 5_000
+
+
+class PricedAttempt(msgspec.Struct, frozen=True, kw_only=True):
+    """A settled attempt, its usage and what it costs by now (`None`: not priced), and the price it was charged at."""
+
+    id: int
+    request_id: bytes
+    attempt: int
+    admitted_at_ms: int
+    model: str
+    provider: str
+    upstream_model: str
+    usage: Usage
+    price: Price | None
+    cost_nano_usd: int | None
+    source: CostSource
 
 
 class FullRequest(msgspec.Struct, frozen=True):

@@ -17,7 +17,9 @@ from gateway.domain.entry import Correction, CostSource, Outcome
 from gateway.domain.errors import BudgetExceeded, GatewayError, ModelPriceUnknown
 from gateway.domain.scope import Scope
 from gateway.domain.time import now_ms
+from gateway.store.questions import AttemptQuery
 from gateway.store.sqlite.audit import audit
+from gateway.store.sqlite.reading import Reader
 from gateway.store.sqlite.repair import repair
 from gateway.store.sqlite.store import SqliteStore
 
@@ -55,7 +57,9 @@ def budget(amount: int, scope: Scope = EVERYTHING, **more: object) -> Budget:
 
 
 def put(*budgets: Budget) -> Change:
-    entry = AuditEntry(at_ms=1, actor="admin", action="create", object_kind="budget", object_id=budgets[0].id, after="{}")
+    entry = AuditEntry(
+        at_ms=1, actor="admin", action="create", object_kind="budget", object_id=budgets[0].id, after="{}"
+    )
     return Change(steps=tuple(Put("budget", one.id, one) for one in budgets), audit=(entry,))
 
 
@@ -111,7 +115,13 @@ async def test_a_model_without_a_price_is_refused_under_a_hard_budget_only(path)
 
 
 async def test_every_budget_in_scope_applies_and_a_refusal_takes_from_none(path):
-    scopes = (EVERYTHING, Scope("application", "app"), Scope("user", "alice"), Scope("key", ""), Scope("model", "openai/*"))
+    scopes = (
+        EVERYTHING,
+        Scope("application", "app"),
+        Scope("user", "alice"),
+        Scope("key", ""),
+        Scope("model", "openai/*"),
+    )
     budgets = [budget(1_000 * (n + 1), scope, id=f"b{n}") for n, scope in enumerate(scopes)]
     async with opened(path) as store:
         await store.change(put(*budgets))
@@ -202,7 +212,10 @@ async def test_thresholds_are_told_once_each_and_kept_in_the_file(path):
         await asyncio.sleep(0)
     assert [event.body["threshold_percent"] for event in events] == [50, 80, 100]
     assert events[0].body["spent_nano_usd"] == 500
-    assert rows(path, "SELECT kind, subject, delivered_at_ms FROM events") == [("budget_threshold", "everything", None)] * 3
+    assert (
+        rows(path, "SELECT kind, subject, delivered_at_ms FROM events")
+        == [("budget_threshold", "everything", None)] * 3
+    )
 
 
 async def test_a_correction_moves_the_cost_everywhere_and_may_be_repeated(path):
@@ -232,7 +245,9 @@ async def test_the_audit_log_cannot_be_rewritten(path):
     for statement in ("UPDATE audit SET actor = 'nobody'", "DELETE FROM audit"):
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             rows(path, statement)
-    assert rows(path, "SELECT actor, action, object_kind, object_id FROM audit") == [("admin", "create", "budget", "b1")]
+    assert rows(path, "SELECT actor, action, object_kind, object_id FROM audit") == [
+        ("admin", "create", "budget", "b1")
+    ]
 
 
 async def test_repair_makes_rollups_and_budgets_anew(path):
@@ -336,3 +351,22 @@ async def test_a_dropped_budget_is_gone(path):
     async with opened(path) as store:
         assert store.objects("budget", Budget) == []
     assert msgspec.json.encode(budget(10))
+
+
+async def test_attempts_are_read_with_what_they_cost_by_now(path):
+    reader = None
+    async with opened(path) as store:
+        priced, unpriced = hold(), hold(price=None)
+        for one, cost, source in ((priced, 500, CostSource.COMPUTED), (unpriced, None, CostSource.NONE)):
+            await store.hold(one)
+            await store.settle(settlement(one, cost_nano_usd=cost, cost_source=source))
+        await store.correct(Correction(request_id=priced.request_id, attempt=0, cost_nano_usd=450, price=priced.price))
+        reader = Reader(path)
+        found = await reader.attempts(AttemptQuery(from_ms=NOON_MS, to_ms=NOON_MS + 1))
+        rest = await reader.attempts(AttemptQuery(from_ms=NOON_MS, to_ms=NOON_MS + 1, after_id=found[-1].id))
+        reader.close()
+    assert [(one.cost_nano_usd, one.usage.input, one.model) for one in found] == [
+        (450, 10, "openai/gpt-4o"), (None, 10, "openai/gpt-4o"),
+    ]  # fmt: skip
+    assert found[0].price == priced.price
+    assert rest == []

@@ -11,9 +11,19 @@ from typing import Any, TypeVar
 from gateway.domain.administration import AuditEntry
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.time import monotonic
-from gateway.store.questions import AuditQuery, FullRequest, RequestQuery, StoredReplay, UsageAnswer, UsageQuestion
+from gateway.store.questions import (
+    AttemptQuery,
+    AuditQuery,
+    FullRequest,
+    PricedAttempt,
+    RequestQuery,
+    StoredReplay,
+    UsageAnswer,
+    UsageQuestion,
+)
 from gateway.store.sqlite import replays
 from gateway.store.sqlite.administration import audit_entries
+from gateway.store.sqlite.attempt_reading import attempts
 from gateway.store.sqlite.request_reading import full_request, list_requests
 from gateway.store.sqlite.usage_reading import answer
 
@@ -60,6 +70,10 @@ class Reader:
     async def replay(self, caller: str, name: bytes, since_ms: int) -> StoredReplay | None:
         """How a caller's request with this `Idempotency-Key` (its digest) was answered, if it was since then."""
         return await self._read(lambda connection: replays.find(connection, caller, name, since_ms))
+
+    async def attempts(self, query: AttemptQuery) -> list[PricedAttempt]:
+        """The next settled attempts of a range, in the order of their rows."""
+        return await self._read(lambda connection: attempts(connection, query))
 
     async def audit(self, query: AuditQuery) -> list[tuple[int, AuditEntry]]:
         """Changes by administrators with their ids, newest first."""
