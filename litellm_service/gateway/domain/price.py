@@ -4,11 +4,15 @@ import msgspec
 
 from gateway.domain.usage import Usage
 
+FEES = ("request", "search", "searching", "second", "character", "image")
 
-class Rates(msgspec.Struct, frozen=True, kw_only=True):
-    """Integer pico-USD per token (per call for `request`); `None` means: charged like the class it falls back to.
 
-    Falls back: cache_read, cache_write, audio_input → input; cache_write_1h → cache_write; reasoning, audio_output → output.
+class Rates(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Integer pico-USD per token; `None` means: charged like the class it falls back to.
+
+    Falls back: cache_read, cache_write, audio_input, image_input → input; cache_write_1h → cache_write; reasoning, audio_output,
+    image_output → output. The last six (`FEES`) are not per token: per call, per search that the provider ran, per call in which it
+    searched however often, per second of audio or video, per character of a text to be spoken, per image that was made.
     """
 
     input: int
@@ -17,9 +21,28 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     cache_write: int | None = None
     cache_write_1h: int | None = None
     audio_input: int | None = None
+    image_input: int | None = None
     reasoning: int | None = None
     audio_output: int | None = None
+    image_output: int | None = None
     request: int = 0
+    search: int = 0
+    searching: int = 0
+    second: int = 0
+    character: int = 0
+    image: int = 0
+
+    @property
+    def dearest_input(self) -> int:
+        """The most that a token that goes in can cost."""
+        stated = (self.cache_read, self.cache_write, self.cache_write_1h, self.audio_input, self.image_input)
+        return max(self.input, *(_or(rate, 0) for rate in stated))
+
+    @property
+    def dearest_output(self) -> int:
+        """The most that a token that comes out can cost."""
+        stated = (self.reasoning, self.audio_output, self.image_output)
+        return max(self.output, *(_or(rate, 0) for rate in stated))
 
 
 class Tier(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +71,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One line of a receipt: so many tokens (or calls) of a class, at so many pico-USD each."""
+    """One line of a receipt: so many tokens (or calls, searches, seconds…) of a class, at so many pico-USD each."""
 
     item: str
     quantity: int
@@ -66,9 +89,16 @@ def receipt_lines(price: Price, usage: Usage) -> list[Line]:
         Line("cache_write", usage.cache_write, cache_write),
         Line("cache_write_1h", usage.cache_write_1h, _or(rates.cache_write_1h, cache_write)),
         Line("input_audio", usage.audio_input, _or(rates.audio_input, rates.input)),
+        Line("input_image", usage.image_input, _or(rates.image_input, rates.input)),
         Line("output", usage.output, rates.output),
         Line("reasoning", usage.reasoning, _or(rates.reasoning, rates.output)),
         Line("output_audio", usage.audio_output, _or(rates.audio_output, rates.output)),
+        Line("output_image", usage.image_output, _or(rates.image_output, rates.output)),
+        Line("search", usage.searches if rates.search else 0, rates.search),
+        Line("searching", 1 if usage.searches and rates.searching else 0, rates.searching),
+        Line("second", usage.seconds, rates.second),
+        Line("character", usage.characters, rates.character),
+        Line("image", usage.images, rates.image),
     )
     return [line for line in lines if line.quantity]
 

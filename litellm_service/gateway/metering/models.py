@@ -39,8 +39,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One model at one provider: `name` is what goes upstream, `key` is LiteLLM's name.
 
     `context_window` and `max_output_tokens` are `None` where the map does not know. `terms` is `None` without a price
-    per token; `service_tiers` holds what `priority` and `flex` cost instead, `off_peak` what holds at some hours.
-    `search_pico_usd`: the dearest price of one web search.
+    per token; `service_tiers` holds what `priority`, `flex` and others cost instead, `off_peak` what holds at some hours.
     """
 
     key: str
@@ -52,7 +51,6 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     abilities: tuple[str, ...]
     terms: Terms | None
     service_tiers: dict[str, Terms]
-    search_pico_usd: int | None
     off_peak: OffPeak | None = None
 
     @property
@@ -72,7 +70,6 @@ def _demo_model(name: str, pico_usd_per_token: int) -> ModelInfo:
         abilities=(),
         terms=Terms(rates=Rates(input=pico_usd_per_token, output=pico_usd_per_token)),
         service_tiers={},
-        search_pico_usd=None,
     )
 
 
@@ -93,7 +90,6 @@ class _Row(msgspec.Struct):
     context: int | None = None
     max_output: int | None = None
     abilities: tuple[str, ...] = ()
-    search: int | None = None
     rates: Rates | None = None
     tiers: tuple[Tier, ...] = ()
     service_tiers: dict[str, Terms] = {}
@@ -225,7 +221,6 @@ def _info(provider: Provider, name: str, key: str, raw: msgspec.Raw) -> ModelInf
         abilities=row.abilities,
         terms=_terms(provider, row),
         service_tiers=row.service_tiers,
-        search_pico_usd=row.search,
         off_peak=row.off_peak,
     )
 

@@ -53,9 +53,10 @@ class PriceBook:
         A provider may serve a tier as the usual one, and `auto` as any (platform.openai.com/docs/api-reference/chat); a
         request that names none is taken to get the usual one.
         """
-        tiers = ("",) if service_tier in _USUAL_TIERS else ("", service_tier)
-        if service_tier and service_tier not in _USUAL_TIERS and service_tier not in _SERVICE_TIERS:
-            tiers = ("", *_SERVICE_TIERS)
+        if service_tier in _USUAL_TIERS:
+            usual = self.price(provider, upstream_model, at_ms=at_ms)
+            return [] if usual is None else [usual]
+        tiers = ("", service_tier) if service_tier in _SERVICE_TIERS else ("", *_SERVICE_TIERS)
         prices = (self.price(provider, upstream_model, tier, at_ms=at_ms) for tier in tiers)
         return [price for price in prices if price is not None]
 
@@ -105,15 +106,6 @@ def cost_nano_usd(price: Price, usage: Usage) -> int:
     return nano_from_pico(_cost_pico_usd(_rates(price, usage.prompt_tokens), usage))
 
 
-def worst_case_nano_usd(price: Price, input_bound: int, output_bound: int, n: int = 1) -> int:
-    """The most that a call can cost with at most so many tokens in, and so many out for each of `n` answers."""
-    reachable = [price.rates, *(tier.rates for tier in price.tiers if tier.above_prompt_tokens < input_bound)]
-    return max(
-        nano_from_pico(rates.request + input_bound * _dearest_input(rates) + n * output_bound * _dearest_output(rates))
-        for rates in reachable
-    )
-
-
 def _rates(price: Price, prompt_tokens: int) -> Rates:
     found = price.rates
     for tier in price.tiers:
@@ -134,17 +126,20 @@ def _cost_pico_usd(rates: Rates, usage: Usage) -> int:
         + usage.output * rates.output
         + usage.reasoning * _or(rates.reasoning, rates.output)
         + usage.audio_output * _or(rates.audio_output, rates.output)
+        + _rare_pico_usd(rates, usage)
+    )
+
+
+def _rare_pico_usd(rates: Rates, usage: Usage) -> int:
+    return (
+        usage.image_input * _or(rates.image_input, rates.input)
+        + usage.image_output * _or(rates.image_output, rates.output)
+        + (usage.searches * rates.search + rates.searching if usage.searches else 0)
+        + usage.seconds * rates.second
+        + usage.characters * rates.character
+        + usage.images * rates.image
     )
 
 
 def _or(rate: int | None, fallback: int) -> int:
     return fallback if rate is None else rate
-
-
-def _dearest_input(rates: Rates) -> int:
-    stated = (rates.cache_read, rates.cache_write, rates.cache_write_1h, rates.audio_input)
-    return max(rates.input, *(_or(rate, 0) for rate in stated))
-
-
-def _dearest_output(rates: Rates) -> int:
-    return max(rates.output, _or(rates.reasoning, 0), _or(rates.audio_output, 0))

@@ -15,6 +15,11 @@ What each provider's numbers mean, by the rule that its row in `catalog.toml` na
 - `litellm`: LiteLLM adds Anthropic's cache reads and writes and Gemini's thoughts into the totals, and hands on a
   provider's `cost` (litellm/types/utils.py, `Usage`; litellm/llms/anthropic/chat/transformation.py, `calculate_usage`).
 
+- Searches that the provider ran: Anthropic's `server_tool_use.web_search_requests`, which LiteLLM hands on; for Gemini and
+  Perplexity it puts them into `prompt_tokens_details.web_search_requests`; xAI's `server_side_tool_usage_details`.
+- Transcriptions billed by duration have `seconds` instead of tokens
+  (platform.openai.com/docs/api-reference/audio/createTranscription).
+
 Any provider's reasoning counts as apart when `total_tokens` is exactly prompt + completion + reasoning.
 
 Odd data never raises. A total that is negative, over 2**40 or no whole number is treated as absent. Without a prompt
@@ -22,6 +27,7 @@ or a completion count (one of them may follow from the total) there is no usage:
 detail that is negative or larger than its total is cut to fit. Whatever was repaired is marked `estimated`.
 """
 
+import math
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -33,6 +39,8 @@ from gateway.providers.catalog import UsageRule
 
 MAX_TOKENS = 2**40
 MAX_STATED_USD = 10_000
+MAX_SEARCHES = 10_000
+MAX_SECONDS = 10**7
 _TICKS_PER_USD = 10**10
 _UNREADABLE = (msgspec.MsgspecError, RecursionError)
 
@@ -47,11 +55,19 @@ class _PromptDetails(msgspec.Struct):
     cache_creation_tokens: int | None = None
     cache_creation_token_details: _CacheCreation | None = None
     audio_tokens: int | None = None
+    image_tokens: int | None = None
+    web_search_requests: int | None = None
 
 
 class _CompletionDetails(msgspec.Struct):
     reasoning_tokens: int | None = None
     audio_tokens: int | None = None
+    image_tokens: int | None = None
+
+
+class _ServerTools(msgspec.Struct):
+    web_search_requests: int | None = None
+    web_search_calls: int | None = None
 
 
 class _Cost(msgspec.Struct):
@@ -76,6 +92,9 @@ class _Wire(msgspec.Struct):
     cost_details: _CostDetails | None = None
     cost_in_usd_ticks: int | None = None
     is_byok: bool | None = None
+    server_tool_use: _ServerTools | None = None
+    server_side_tool_usage_details: _ServerTools | None = None
+    seconds: float | None = None
 
 
 _WIRE = msgspec.json.Decoder(_Wire)
@@ -93,50 +112,76 @@ def normalise(raw: bytes | msgspec.Raw | None, rule: UsageRule) -> Usage | None:
     reported = (_sane(wire.prompt_tokens), _sane(wire.completion_tokens), _sane(wire.total_tokens))
     totals = _totals(*reported)
     if totals is None:
-        return None
+        return _duration(wire, flawed=flawed)
     flawed |= reported != (wire.prompt_tokens, wire.completion_tokens, wire.total_tokens)
     return _classified(wire, totals, rule, flawed=flawed)
 
 
 def _classified(wire: _Wire, totals: tuple[int, int, int | None], rule: UsageRule, *, flawed: bool) -> Usage:
-    """Cached and written tokens come first, audio that was cached counts as cached."""
+    """Cached and written tokens come first, audio and images that were cached count as cached."""
     prompt, completion, total = totals
-    stated_read, stated_write, stated_1h, stated_audio = _prompt_details(wire)
+    stated_read, stated_write, stated_1h, stated_audio, stated_images = _prompt_details(wire)
     read = _within(stated_read, prompt)
     write = _within(stated_write, prompt - read)
     write_1h = _within(stated_1h, write)
     audio = _within(stated_audio, prompt)
+    images = _within(stated_images, prompt - audio)
     audio_input = min(audio, prompt - read - write)
+    image_input = min(images, prompt - read - write - audio_input)
     details = wire.completion_tokens_details or _NO_COMPLETION_DETAILS
     stated_reasoning, stated_voice = details.reasoning_tokens or 0, details.audio_tokens or 0
+    stated_made = details.image_tokens or 0
     if total == prompt + completion + stated_reasoning or (total is None and rule == "xai"):
         completion += max(stated_reasoning, 0)
     reasoning = _within(stated_reasoning, completion)
     voice = _within(stated_voice, completion - reasoning)
-    kept = (read, write, write_1h, audio, reasoning, voice)
+    made = _within(stated_made, completion - reasoning - voice)
+    searches, searches_flawed = _searches(wire)
+    repaired = (
+        read != stated_read or write != stated_write or write_1h != stated_1h or audio != stated_audio or images != stated_images
+        or reasoning != stated_reasoning or voice != stated_voice or made != stated_made or searches_flawed
+    )  # fmt: skip
     return Usage(
-        input=prompt - read - write - audio_input,
+        input=prompt - read - write - audio_input - image_input,
         cache_read=read,
         cache_write=write - write_1h,
         cache_write_1h=write_1h,
         audio_input=audio_input,
-        output=completion - reasoning - voice,
+        image_input=image_input,
+        output=completion - reasoning - voice - made,
         reasoning=reasoning,
         audio_output=voice,
+        image_output=made,
+        searches=searches,
         stated_cost_nano_usd=None if rule == "openai" else _stated_nano_usd(wire, rule),
-        estimated=flawed
-        or kept != (stated_read, stated_write, stated_1h, stated_audio, stated_reasoning, stated_voice),
+        estimated=flawed or repaired,
     )
 
 
-def _prompt_details(wire: _Wire) -> tuple[int, int, int, int]:
-    """Read from the cache, written to it, written for an hour (part of the former), audio: as stated, 0 if not."""
+def _prompt_details(wire: _Wire) -> tuple[int, int, int, int, int]:
+    """Read from the cache, written to it, written for an hour (part of the former), audio, images: as stated, 0 if not."""
     details = wire.prompt_tokens_details or _NO_PROMPT_DETAILS
     read = details.cached_tokens or wire.prompt_cache_hit_tokens or wire.cached_tokens or wire.cache_read_input_tokens
     write = details.cache_write_tokens or details.cache_creation_tokens or wire.cache_creation_input_tokens
     creation = details.cache_creation_token_details
     write_1h = creation.ephemeral_1h_input_tokens if creation else 0
-    return read or 0, write or 0, write_1h or 0, details.audio_tokens or 0
+    return read or 0, write or 0, write_1h or 0, details.audio_tokens or 0, details.image_tokens or 0
+
+
+def _searches(wire: _Wire) -> tuple[int, bool]:
+    """How often the provider searched, and whether what it says is impossible."""
+    tools = wire.server_tool_use or wire.server_side_tool_usage_details
+    details = wire.prompt_tokens_details
+    stated = (tools.web_search_requests or tools.web_search_calls) if tools is not None else None
+    stated = stated or (details.web_search_requests if details is not None else None) or 0
+    return (stated, False) if 0 <= stated <= MAX_SEARCHES else (0, True)
+
+
+def _duration(wire: _Wire, *, flawed: bool) -> Usage | None:
+    """Whole seconds, begun ones counted."""
+    if wire.seconds is None or not 0 <= wire.seconds <= MAX_SECONDS:
+        return None
+    return Usage(seconds=math.ceil(wire.seconds), estimated=flawed)
 
 
 def _within(stated: int, room: int) -> int:
@@ -168,15 +213,16 @@ def last(previous: Usage | None, new: Usage | None) -> Usage | None:
 
 
 def _joined(prompt: Usage, completion: Usage, cost: int | None) -> Usage:
-    return Usage(
+    return msgspec.structs.replace(
+        completion,
         input=prompt.input,
         cache_read=prompt.cache_read,
         cache_write=prompt.cache_write,
         cache_write_1h=prompt.cache_write_1h,
         audio_input=prompt.audio_input,
-        output=completion.output,
-        reasoning=completion.reasoning,
-        audio_output=completion.audio_output,
+        image_input=prompt.image_input,
+        searches=max(prompt.searches, completion.searches),
+        seconds=max(prompt.seconds, completion.seconds),
         stated_cost_nano_usd=cost,
         estimated=prompt.estimated or completion.estimated,
     )

@@ -33,9 +33,9 @@ class WorstCase:
         self._lines: list[tuple[int, int]] = []  # pico-USD whatever the answer, and for each token of its length
         for price in prices.chargeable(provider, model, request.service_tier, at_ms=at_ms):
             for rates in _reachable(price, input_bound):
-                each = _dearest_output(rates) * request.choices
-                fixed = rates.request + input_bound * _dearest_input(rates) + added * each
-                self._lines.append((fixed + searches * _search_fee(info), each))
+                each = rates.dearest_output * request.choices
+                fixed = _fees(rates, request, searches) + input_bound * rates.dearest_input + added * each
+                self._lines.append((fixed, each))
 
     def nano_usd(self, output_bound: int) -> int | None:
         """With at most so many tokens in each answer; `None`: the model has no price."""
@@ -89,14 +89,7 @@ def _reachable(price: Price, input_bound: int) -> list[Rates]:
     return [price.rates, *(tier.rates for tier in price.tiers if tier.above_prompt_tokens < input_bound)]
 
 
-def _search_fee(info: ModelInfo | None) -> int:
-    return (info.search_pico_usd or 0) if info is not None else 0
-
-
-def _dearest_input(rates: Rates) -> int:
-    stated = (rates.cache_read, rates.cache_write, rates.cache_write_1h, rates.audio_input)
-    return max(rates.input, *(rate or 0 for rate in stated))
-
-
-def _dearest_output(rates: Rates) -> int:
-    return max(rates.output, rates.reasoning or 0, rates.audio_output or 0)
+def _fees(rates: Rates, request: ModelRequest, searches: int) -> int:
+    """What is charged besides tokens; a text to be spoken has no more characters than its body has bytes."""
+    searching = searches * rates.search + rates.searching if searches else 0
+    return rates.request + searching + request.choices * rates.image + request.size * rates.character

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 
 from gateway.domain.entry import CostSource, Outcome
-from gateway.domain.money import PICO_PER_MILLION_USD, usd
-from gateway.domain.price import Price, Rates, receipt_lines
+from gateway.domain.money import PICO_PER_MILLION_USD, PICO_PER_USD, usd
+from gateway.domain.price import FEES, Price, Rates, receipt_lines
 from gateway.domain.time import iso_z
-from gateway.domain.usage import Usage
+from gateway.domain.usage import NO_USAGE, Usage
 from gateway.store.questions import FullRequest, RequestQuery
 from gateway.store.sqlite.reading import Reader
 
@@ -102,7 +102,7 @@ def _receipt(price: Price, usage: Usage, attempt: dict[str, Any]) -> list[dict[s
     if attempt["cost_source"] == CostSource.PROVIDER:
         nano = attempt["cost_nano_usd"]
         return [{"item": "stated_by_provider", "quantity": 1, "unit_price_usd_per_million": None, **_amount(nano)}]
-    if not usage.total_tokens:
+    if usage == NO_USAGE:
         return []
     lines, so_far, rounded = [], 0, 0
     for line in receipt_lines(price, usage):
@@ -125,9 +125,10 @@ def _price(price: Price, usage: Usage) -> dict[str, Any]:
     units = {
         f"{name}_usd_per_million": value / PICO_PER_MILLION_USD
         for name, value in msgspec.structs.asdict(rates).items()
-        if value is not None and name != "request"
+        if value is not None and name not in FEES
     }
-    return {"name": price.name, "version": price.version, "source": price.source, **units}
+    fees = {f"{name}_usd": getattr(rates, name) / PICO_PER_USD for name in FEES if getattr(rates, name)}
+    return {"name": price.name, "version": price.version, "source": price.source, **units, **fees}
 
 
 def _attempt(attempt: dict[str, Any]) -> dict[str, Any]:

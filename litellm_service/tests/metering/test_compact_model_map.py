@@ -127,7 +127,8 @@ def test_brackets_become_tiers(script: ModuleType) -> None:
         {"input_cost_per_token": "0.1", "output_cost_per_token": 1e-6},
         {"input_cost_per_token": True, "output_cost_per_token": 1e-6},
         {"input_cost_per_token": 5_000, "output_cost_per_token": 1e-6},
-        {"mode": "image_generation", "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6},
+        {"mode": "ocr", "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6},
+        {"mode": "image_generation", "output_cost_per_image": -1},
         {"output_cost_per_second": 0.1},
     ],
 )

@@ -219,3 +219,20 @@ def test_a_further_report_never_lowers_prompt_completion_or_cost(previous: Usage
     assert held.prompt_tokens == max(previous.prompt_tokens, new.prompt_tokens)
     assert held.completion_tokens == max(previous.completion_tokens, new.completion_tokens)
     assert last(held, held) == held
+
+
+def test_images_searches_and_durations_are_read() -> None:
+    wire = (
+        b'{"prompt_tokens":100,"completion_tokens":60,"prompt_tokens_details":{"image_tokens":30,"cached_tokens":80},'
+        b'"completion_tokens_details":{"image_tokens":50},"server_tool_use":{"web_search_requests":2}}'
+    )
+    assert normalise(wire, "litellm") == Usage(image_input=20, cache_read=80, output=10, image_output=50, searches=2)
+    grounded = b'{"prompt_tokens":5,"completion_tokens":1,"prompt_tokens_details":{"web_search_requests":3}}'
+    assert normalise(grounded, "litellm") == Usage(input=5, output=1, searches=3)
+    assert normalise(b'{"type":"duration","seconds":3.2}', "openai") == Usage(seconds=4)
+    assert normalise(b'{"type":"duration","seconds":-1}', "openai") is None
+
+
+def test_an_impossible_number_of_searches_is_marked() -> None:
+    wire = b'{"prompt_tokens":5,"completion_tokens":1,"server_tool_use":{"web_search_requests":-3}}'
+    assert normalise(wire, "litellm") == Usage(input=5, output=1, estimated=True)

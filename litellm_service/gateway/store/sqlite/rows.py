@@ -64,15 +64,14 @@ def hold_row(hold: Hold, boot_id: int, refs: Refs, price_id: int | None) -> Row:
 
 
 def ledger_row(row_id: int, settlement: Settlement, refs: Refs, price_id: int | None, recorded_at_ms: int) -> Row:
-    """A row of `ledger`: tokens in five disjoint classes, audio and 1-hour cache writes folded into them."""
+    """A row of `ledger`: tokens in five disjoint classes, audio, images and 1-hour cache writes folded into them."""
     hold, usage = settlement.hold, settlement.usage
-    rare = usage.cache_write_1h or usage.audio_input or usage.audio_output or usage.stated_cost_nano_usd is not None
     return (
         row_id, bytearray(hold.request_id), hold.attempt, +settlement.kind, 0, +settlement.final, hold.admitted_at_ms,
         recorded_at_ms, *refs, +hold.operation, +hold.stream, +settlement.outcome, settlement.http_status,
-        usage.input + usage.audio_input, usage.cache_read, usage.cache_write + usage.cache_write_1h,
-        usage.output + usage.audio_output, usage.reasoning,
-        msgspec.json.encode(usage).decode() if rare else None,
+        usage.input + usage.audio_input + usage.image_input, usage.cache_read, usage.cache_write + usage.cache_write_1h,
+        usage.output + usage.audio_output + usage.image_output, usage.reasoning,
+        None if usage.is_plain else msgspec.json.encode(usage).decode(),
         settlement.cost_nano_usd, +settlement.cost_source, +usage.estimated, price_id, hold.amount_nano_usd,
         settlement.duration_us, settlement.first_token_us, settlement.overhead_us,
         settlement.error_code, settlement.finish_reason,
