@@ -26,13 +26,14 @@ class ClientLeft(Exception):
 class Exchange:
     """An admitted request and its reply, until it ends in exactly one outcome.
 
-    Times are of the monotonic clock, in seconds. `output_limit` is what the gateway itself allows the answer, in tokens;
-    `None`: it says nothing. `taken` is what its rate limits have counted.
+    Times are of the monotonic clock, in seconds. `route` is the path it came by. `output_limit` is what the gateway itself
+    allows the answer, in tokens; `None`: it says nothing. `taken` is what its rate limits have counted.
     """
 
-    def __init__(self, request: ModelRequest, caller: Caller, received_at: float) -> None:
+    def __init__(self, request: ModelRequest, caller: Caller, received_at: float, route: str) -> None:
         self.request = request
         self.caller = caller
+        self.route = route
         self.admitted_at_ms = now_ms()
         self.request_id = new_request_id(self.admitted_at_ms)
         self.id = id_text(self.request_id)
@@ -145,5 +146,7 @@ class Running:
         for exchange in list(self._by_key.get(key_id, ())):
             if key is None or not key.is_open(at_ms):
                 exchange.stop(unauthenticated())
+            elif key.role == "viewer" or not key.allows_route(exchange.route):
+                exchange.stop(NotAllowed(f"This key may not use {exchange.route} any more."))
             elif exchange.is_admitted and not key.allows_model(exchange.request.model, exchange.deployment.model):
                 exchange.stop(NotAllowed("This key may not call this model any more.", param="model"))

@@ -49,6 +49,8 @@ class CallingRoute:
             caller = self._identity.caller(headers)
             check_may_call(caller, scope["path"])
             body = await read_json(headers, receive, self._max_body_bytes)
+            caller = self._identity.caller(headers)  # the body may have been slow, the key may be blocked by now
+            check_may_call(caller, scope["path"])
             request = self._parse(body, headers)
             charge(request, caller.key)
             first = await self._repetitions.begin(caller.key_id, headers, scope["path"], body)
@@ -58,7 +60,7 @@ class CallingRoute:
         if isinstance(first, StoredReplay):
             await send_stored(send, first.body or b"", raw_headers(first))
             return
-        exchange = Exchange(request, caller, received_at)
+        exchange = Exchange(request, caller, received_at, scope["path"])
         self._running.add(exchange)
         try:
             await self._serve(scope, receive, send, exchange, first)

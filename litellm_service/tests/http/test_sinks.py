@@ -40,7 +40,7 @@ class Received:
 
 def opened(wire, *, stream=True):
     body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": stream}
-    exchange = Exchange(openai.parse(json.dumps(body).encode(), {}), Caller("", "admin"), monotonic())
+    exchange = Exchange(openai.parse(json.dumps(body).encode(), {}), Caller("", "admin"), monotonic(), "/")
     received = Received()
     return exchange, received, ClientSink(received, None, wire, exchange)
 

@@ -70,19 +70,22 @@ async def ask(gateway: Gateway, secret: str = ADMIN, path: str = "/v1/chat/compl
     return await send(gateway, "POST", path, headers, json.dumps(body).encode())
 
 
-async def send(gateway: Gateway, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> Reply:
+async def send(gateway: Gateway, method: str, path: str, headers: dict[str, str], body=b"") -> Reply:
+    """`body` is bytes, or a coroutine function that takes its time to give them."""
+    length = [] if callable(body) else [(b"content-length", b"%d" % len(body))]
     raw = [(b"host", b"localhost"), *((name.encode(), value.encode()) for name, value in headers.items())]
     path, _, query = path.partition("?")
     scope = {
         "type": "http", "http_version": "1.1", "method": method, "path": path, "raw_path": path.encode(), "scheme": "http",
-        "query_string": query.encode(), "headers": [*raw, (b"content-length", b"%d" % len(body))],
+        "query_string": query.encode(), "headers": [*raw, *length],
         "server": ("127.0.0.1", 5000), "client": ("127.0.0.1", 1),
     }  # fmt: skip
     sent, came = [], [{"type": "http.request", "body": body}]
 
     async def receive():
         if came:
-            return came.pop()
+            message = came.pop()
+            return {**message, "body": await body()} if callable(body) else message
         await asyncio.Event().wait()
 
     async def collect(message):
