@@ -14,7 +14,7 @@ from gateway.domain.errors import GatewayError, StoreUnavailable
 from gateway.domain.key import Key
 from gateway.domain.limit import RateLimit
 from gateway.identity import KeyRing
-from gateway.store.sqlite.budgets import Account
+from gateway.store.sqlite.budget_account import Account
 
 T = TypeVar("T")
 Administered = Key | Budget | RateLimit

@@ -11,7 +11,7 @@ from gateway.domain.limit import RateLimit
 from gateway.domain.money import usd
 from gateway.domain.scope import Scope
 from gateway.domain.time import iso_z
-from gateway.store.sqlite.budgets import Account
+from gateway.store.sqlite.budget_account import Account
 
 View = dict[str, Any]
 

@@ -85,6 +85,10 @@ class BatchWriter:
         """Sums or settled holds wait for a flush."""
         return bool(self._rollups) or bool(self._settled)
 
+    def open_holds(self) -> list[Hold]:
+        """Whatever runs now; may be asked from any thread."""
+        return [known.hold for known in list(self._open.values())]
+
     def rebuild(self) -> None:
         """Roll back what is open and take the state from the file."""
         if self._connection.in_transaction:
@@ -208,7 +212,7 @@ class BatchWriter:
         batch.next_ledger_id += 1
         self._rollups.count([corrected.facts])
         accounts = self.accounts.of(corrected.hold)
-        self.accounts.settle(accounts, 0, corrected.difference_nano_usd)
+        self.accounts.correct(accounts, corrected.difference_nano_usd)
 
     def _change(self, batch: _Rows, change: Change, at_ms: int) -> None:
         if administration.write(self._connection, self.accounts, change, at_ms):

@@ -1,18 +1,14 @@
 """Budget accounts in the writer's memory: what is spent and what is held, per budget and period."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
 from gateway.domain.budget import Budget, Period
 from gateway.domain.entry import Hold
-from gateway.domain.errors import BudgetExceeded, GatewayError, ModelPriceUnknown
 from gateway.domain.event import Event
-from gateway.domain.money import NANO_PER_USD, usd
 from gateway.domain.scope import Subject
-from gateway.domain.time import id_text, iso_z, new_request_id
+from gateway.store.sqlite.budget_account import Account, crossed, reached, refusal
 from gateway.store.sqlite.spending import spent_nano_usd
 
 KNOWN_SUBJECTS = 10_000
@@ -22,21 +18,6 @@ _LOAD_PERIOD = "SELECT spent_nano_usd, told_percent FROM budget_periods WHERE bu
 _PUT_PERIOD = """
 INSERT OR REPLACE INTO budget_periods (budget_id, start_ms, end_ms, spent_nano_usd, told_percent) VALUES (?, ?, ?, ?, ?)
 """
-
-
-@dataclass(slots=True, eq=False)
-class Account:
-    """One budget in one period. `told`: the highest threshold (percent) that an event was raised for."""
-
-    budget: Budget
-    period: Period
-    spent_nano_usd: int
-    told: int
-    held_nano_usd: int = 0
-
-    def remaining_nano_usd(self, at_ms: int) -> int:
-        """What may still be set aside; below zero after an overdraft."""
-        return self.budget.limit_nano_usd(at_ms) - self.spent_nano_usd - self.held_nano_usd
 
 
 Accounts = tuple[Account, ...]
@@ -90,7 +71,7 @@ class BudgetAccounts:
         """Set the hold's amount aside in every account in scope, or in none; raises `BudgetExceeded` or `ModelPriceUnknown`."""
         accounts = self.of(hold)
         for account in accounts:
-            refused = _refusal(account, hold)
+            refused = refusal(account, hold)
             if refused is not None:
                 raise refused
         self.attach(accounts, hold.amount_nano_usd)
@@ -101,21 +82,26 @@ class BudgetAccounts:
         """Count an open hold."""
         for account in accounts:
             account.held_nano_usd += amount_nano_usd
+            account.open_holds += 1
 
     def settle(self, accounts: Accounts, held_nano_usd: int, cost_nano_usd: int | None) -> None:
         """Replace what was held by what it cost (`None`: not priced, so nothing that can be counted)."""
         for account in accounts:
             account.held_nano_usd -= held_nano_usd
-            if cost_nano_usd:
-                account.spent_nano_usd += cost_nano_usd
-                self._touched[id(account)] = account
+            account.open_holds -= 1
+            self._spend(account, cost_nano_usd)
+
+    def correct(self, accounts: Accounts, difference_nano_usd: int) -> None:
+        """What was settled long ago costs something else."""
+        for account in accounts:
+            self._spend(account, difference_nano_usd)
 
     def write(self, at_ms: int) -> list[Event]:
         """Write what changed since the last commit; gives the thresholds that were crossed by it."""
         if not self._touched:
             return []
         touched, self._touched = list(self._touched.values()), {}
-        events = [event for account in touched for event in _crossed(account, at_ms)]
+        events = [event for account in touched for event in crossed(account, at_ms)]
         self._connection.executemany(_PUT_PERIOD, [_row(account) for account in touched])
         self._forget_past(at_ms)
         return events
@@ -125,7 +111,7 @@ class BudgetAccounts:
         period = budget.period_at(at_ms)
         spent = spent_nano_usd(self._connection, budget.scope, period)
         account = Account(budget, period, spent, 0)
-        account.told = max((t for t in budget.thresholds if _reached(account, t, at_ms)), default=0)
+        account.told = max((t for t in budget.thresholds if reached(account, t, at_ms)), default=0)
         self._connection.execute("DELETE FROM budget_periods WHERE budget_id = ?", (budget.id,))
         self._connection.execute(_PUT_PERIOD, _row(account))
 
@@ -138,6 +124,11 @@ class BudgetAccounts:
         for budget in self._budgets:
             self._account(budget, at_ms)
         self._shown = self._accounts
+
+    def _spend(self, account: Account, nano_usd: int | None) -> None:
+        if nano_usd:
+            account.spent_nano_usd += nano_usd
+            self._touched[id(account)] = account
 
     def _account(self, budget: Budget, at_ms: int) -> Account:
         current = self._current.get(budget.id)
@@ -162,96 +153,8 @@ class BudgetAccounts:
                 del self._accounts[key]
 
 
-def budgets_of(rows: Iterable[str]) -> Sequence[Budget]:
-    """Stored budgets as they are."""
-    return [msgspec.json.decode(row, type=Budget) for row in rows]
-
-
 def _within(period: Period, at_ms: int) -> bool:
     return period.start_ms <= at_ms and (period.end_ms is None or at_ms < period.end_ms)
-
-
-def _refusal(account: Account, hold: Hold) -> GatewayError | None:
-    budget = account.budget
-    if not budget.hard:
-        return None
-    if hold.price is None:
-        return ModelPriceUnknown(
-            f"{hold.model} has no price, and the hard budget on {budget.scope} must know what a request may cost. "
-            "Set a price for the model, or choose one that has a price.",
-            param="model",
-            details={"model": hold.model, "budget": {"id": budget.id, "scope": str(budget.scope)}},
-        )
-    needed, at_ms = hold.amount_nano_usd, hold.admitted_at_ms
-    if needed <= 0 or needed <= account.remaining_nano_usd(at_ms):
-        return None
-    return _exceeded(account, needed, at_ms)
-
-
-def _exceeded(account: Account, needed: int, at_ms: int) -> BudgetExceeded:
-    budget, limit = account.budget, account.budget.limit_nano_usd(at_ms)
-    ends = account.period.end_ms
-    resets_at = None if ends is None else iso_z(ends)
-    again = f"It resets at {resets_at}." if resets_at else "It does not reset by itself; an administrator can raise it."
-    return BudgetExceeded(
-        f"The {_named(budget)} budget on {budget.scope} has {_dollars(account.remaining_nano_usd(at_ms))} left of "
-        f"{_dollars(limit)} ({_dollars(account.spent_nano_usd)} spent, {_dollars(account.held_nano_usd)} held by running "
-        f"requests), and this request may cost up to {_dollars(needed)}. {again} A smaller max_tokens needs less.",
-        details={
-            "budget": {
-                "id": budget.id,
-                "scope": str(budget.scope),
-                "period": budget.period,
-                "limit_usd": usd(limit),
-                "spent_usd": usd(account.spent_nano_usd),
-                "held_usd": usd(account.held_nano_usd),
-                "needed_usd": usd(needed),
-                "resets_at": resets_at,
-            }
-        },
-    )
-
-
-def _named(budget: Budget) -> str:
-    return {"day": "daily", "week": "weekly", "month": "monthly", "total": "total"}[budget.period]
-
-
-def _dollars(nano_usd: int) -> str:
-    sign, nano_usd = ("-" if nano_usd < 0 else ""), abs(nano_usd)
-    whole, part = divmod(nano_usd, NANO_PER_USD)
-    digits = f"{part:09d}".rstrip("0")
-    return f"{sign}${whole:,}.{digits:0<2}"
-
-
-def _reached(account: Account, percent: int, at_ms: int) -> bool:
-    return account.spent_nano_usd * 100 >= percent * account.budget.limit_nano_usd(at_ms)
-
-
-def _crossed(account: Account, at_ms: int) -> list[Event]:
-    budget = account.budget
-    crossed = [t for t in sorted(budget.thresholds) if t > account.told and _reached(account, t, at_ms)]
-    if crossed:
-        account.told = crossed[-1]
-    return [_event(account, percent, at_ms) for percent in crossed]
-
-
-def _event(account: Account, percent: int, at_ms: int) -> Event:
-    budget, ends = account.budget, account.period.end_ms
-    body = {
-        "budget_id": budget.id,
-        "scope": {"kind": budget.scope.kind, "name": budget.scope.name},
-        "period": budget.period,
-        "period_start": iso_z(account.period.start_ms),
-        "resets_at": None if ends is None else iso_z(ends),
-        "hard": budget.hard,
-        "threshold_percent": percent,
-        "limit_usd": usd(budget.limit_nano_usd(at_ms)),
-        "spent_usd": usd(account.spent_nano_usd),
-        "spent_nano_usd": account.spent_nano_usd,
-    }
-    return Event(
-        id=id_text(new_request_id(at_ms)), at_ms=at_ms, kind="budget_threshold", subject=str(budget.scope), body=body
-    )
 
 
 def _row(account: Account) -> tuple[object, ...]:

@@ -22,7 +22,7 @@ from gateway.store.sqlite.administration import objects
 from gateway.store.sqlite.ballast import Ballast
 from gateway.store.sqlite.batch import BatchWriter
 from gateway.store.sqlite.batch import Operation as Written
-from gateway.store.sqlite.budgets import Account
+from gateway.store.sqlite.budget_account import Account
 from gateway.store.sqlite.rollups import QUARTER_MS
 from gateway.store.sqlite.writer import Done, Report, Writer, unwritable
 
@@ -156,6 +156,10 @@ class SqliteStore:
     def accounts(self) -> list[Account]:
         """What every budget has spent and holds, as the writer knows it now."""
         return self._batch.accounts.snapshot()
+
+    def open_holds(self) -> list[Hold]:
+        """The holds of whatever runs now."""
+        return self._batch.open_holds()
 
     def objects(self, kind: ObjectKind, type_: type[T]) -> list[T]:
         """What administrators have set; call it after `open` and before `start`."""
