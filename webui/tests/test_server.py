@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 import pytest
 
@@ -160,7 +161,8 @@ def test_the_model_list_is_compressed_and_asked_about_again(webui: WebUI) -> Non
 
 def test_hop_by_hop_and_foreign_headers_do_not_pass(tmp_path: Path) -> None:
     received: list[bytes] = []
-    with Answerer(received) as upstream, running_webui(tmp_path, upstream.url, GATEWAY_ADMIN_KEY=KEY) as console:
+    whose = json.dumps({"key_id": "admin", "role": "admin", "name": ""}).encode()
+    with Answerer(received, whose) as upstream, running_webui(tmp_path, upstream.url, GATEWAY_ADMIN_KEY=KEY) as console:
         cookie = signed_in(console)
         status, headers, body = post(
             console,
@@ -172,7 +174,7 @@ def test_hop_by_hop_and_foreign_headers_do_not_pass(tmp_path: Path) -> None:
             te="trailers",
             authorization="Bearer own",
         )
-    assert (status, body) == (200, b"{}")
+    assert (status, body) == (200, whose)
     head = received[-1].decode()
     assert f"authorization: bearer {KEY}".lower() in head.lower()
     for name in ("x-secret", "te:", "cookie", "origin", "x-webui", "bearer own"):
@@ -186,8 +188,9 @@ def test_hop_by_hop_and_foreign_headers_do_not_pass(tmp_path: Path) -> None:
 class Answerer:
     """A bare upstream that keeps what it was sent and answers one JSON object with hop-by-hop headers."""
 
-    def __init__(self, received: list[bytes]) -> None:
+    def __init__(self, received: list[bytes], answer: bytes) -> None:
         self.received = received
+        self.answer = answer
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listening.getsockname()[1]}"
 
@@ -207,8 +210,9 @@ class Answerer:
             with connection:
                 self.received.append(connection.recv(65_536))
                 connection.sendall(
-                    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\nx-request-id: r1\r\n"
-                    b"set-cookie: a=b\r\nx-powered-by: x\r\nkeep-alive: timeout=5\r\nconnection: close\r\n\r\n{}"
+                    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\nx-request-id: r1\r\n"
+                    b"set-cookie: a=b\r\nx-powered-by: x\r\nkeep-alive: timeout=5\r\nconnection: close\r\n\r\n%b"
+                    % (len(self.answer), self.answer)
                 )
 
 
@@ -291,7 +295,9 @@ def test_the_key_opens_a_session_and_never_reaches_the_browser(locked: tuple[Api
     status, headers, body = post(console, "/api/chat", {"query": "hi", "model": "demo/echo"}, cookie=session)
     assert status == 200
     assert KEY.encode() not in b"".join([*seen, body])
-    assert post(console, "/logout", {}, cookie=session)[0] == 204
+    assert post(console, "/logout", {}, cookie=session, origin="http://evil.example")[0] == 403
+    status, headers, _ = post(console, "/logout", {}, cookie=session)
+    assert (status, headers["location"]) == (303, "/login")
     assert ask(console, "/api/models", cookie=session)[0] == 401
 
 
@@ -300,28 +306,67 @@ def test_a_wrong_key_is_refused_and_guessing_is_slowed(locked: tuple[ApiService,
     status, headers, body = sign_in(console, "wrong")
     assert status == 403
     assert "set-cookie" not in headers
-    assert b"That is not the key." in body
+    assert b"does not open the gateway" in body
     for _ in range(10):
-        body = sign_in(console, "wrong")[2]
+        status, _, body = sign_in(console, "wrong")
+    assert status == 429
     assert b"Wait a minute" in body
 
 
 @pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example"])
-def test_sign_in_leads_only_to_own_pages(tmp_path: Path, target: str) -> None:
-    with running_webui(tmp_path, "http://127.0.0.1:9", GATEWAY_ADMIN_KEY=KEY) as console:
+def test_sign_in_leads_only_to_own_pages(tmp_path: Path, locked: tuple[ApiService, WebUI], target: str) -> None:
+    with running_webui(tmp_path, locked[0].url, GATEWAY_ADMIN_KEY=KEY) as console:
         assert sign_in(console, KEY, f"/login?next={target}")[1]["location"] == "/"
 
 
-def test_beyond_loopback_nobody_gets_in_without_a_key(tmp_path: Path) -> None:
-    no_key = {"GATEWAY_ADMIN_KEY_FILE": str(tmp_path / "key")}
-    with running_webui(tmp_path, "http://127.0.0.1:9", WEBUI_HOST="0.0.0.0", **no_key) as console:
+def test_beyond_loopback_an_api_that_takes_anybody_lets_nobody_in(tmp_path: Path, api: ApiService) -> None:
+    everywhere = {"GATEWAY_ADMIN_KEY_FILE": str(tmp_path / "key"), "WEBUI_HOST": "0.0.0.0"}
+    with running_webui(tmp_path, api.url, **everywhere) as console:
         assert ask(console, "/")[0] == 303
-        assert b"No key is set up here yet" in sign_in(console, "")[2]
+        for key in ("", "anything-at-all", KEY):
+            assert sign_in(console, key)[0] == 403
+        assert b"takes anybody in" in sign_in(console, KEY)[2]
         (tmp_path / "key").write_text(KEY)
-        cookie = signed_in(console)
-        assert ask(console, "/", cookie=cookie)[0] == 200
-        (tmp_path / "key").write_text(KEY + "2")
-        wait_until(lambda: ask(console, "/", cookie=cookie)[0] == 303)
+        wait_until(lambda: sign_in(console, KEY)[0] == 303)
+        assert ask(console, "/", cookie=signed_in(console))[0] == 200
+
+
+def test_beyond_loopback_the_api_says_who_may_come_in(tmp_path: Path, locked: tuple[ApiService, WebUI]) -> None:
+    everywhere = {"GATEWAY_ADMIN_KEY_FILE": str(tmp_path / "key"), "WEBUI_HOST": "0.0.0.0"}
+    with running_webui(tmp_path, locked[0].url, **everywhere) as console:
+        assert ask(console, "/usage")[0] == 303
+        assert sign_in(console, "sk-gw-wrong")[0] == 403
+        assert ask(console, "/usage", cookie=signed_in(console))[0] == 200
+
+
+def test_where_the_console_knows_of_no_key_the_api_asks_for_one(
+    tmp_path: Path, api: ApiService, locked: tuple[ApiService, WebUI]
+) -> None:
+    no_key = {"GATEWAY_ADMIN_KEY_FILE": "/nonexistent"}
+    with running_webui(tmp_path, locked[0].url, **no_key) as console:
+        status, _, body = ask(console, "/api/models")
+        assert (status, code_of(body)) == (401, "signed_out")
+        assert ask(console, "/login")[0] == 200
+        assert ask(console, "/api/models", cookie=signed_in(console))[0] == 200
+    with running_webui(tmp_path, api.url, **no_key) as console:
+        status, headers, _ = ask(console, "/login?next=/usage")
+        assert (status, headers["location"]) == (303, "/usage")
+
+
+@pytest.mark.parametrize("key", ["a\r\nx-evil: 1", "schlüssel", "x" * 2000, ""])
+def test_what_cannot_be_a_key_is_not_sent_on(tmp_path: Path, key: str) -> None:
+    received: list[bytes] = []
+    with Answerer(received, b"{}") as upstream, running_webui(tmp_path, upstream.url, GATEWAY_ADMIN_KEY=KEY) as console:
+        assert sign_in(console, quote(key))[0] == 403
+    assert received == []
+
+
+def test_an_api_that_is_down_is_no_wrong_key(tmp_path: Path) -> None:
+    with running_webui(tmp_path, f"http://127.0.0.1:{free_port()}", GATEWAY_ADMIN_KEY=KEY) as console:
+        for _ in range(12):
+            status, _, body = sign_in(console, KEY)
+            assert status == 502
+        assert b"python api_service.py" in body
 
 
 # --------------------------------------------------------------------- start-up

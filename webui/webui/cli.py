@@ -19,7 +19,7 @@ USAGE = """\
 environment, or .env at the root:
   WEBUI_HOST, WEBUI_PORT   where to listen ({host}, {port})
   LITELLM_API_URL          where the API service is (http://localhost:5000)
-  GATEWAY_ADMIN_KEY        the API service's key, if it asks for one; people sign in with it
+  GATEWAY_ADMIN_KEY        the API service's key, if it asks for one: then people sign in here
   GATEWAY_ADMIN_KEY_FILE   or the file that holds it (litellm_service/gateway_admin.key)
   ALLOWED_HOSTS            further Host names that are answered, comma-separated
   MAX_BODY_BYTES           largest request that is passed on (10000000)
@@ -92,10 +92,11 @@ def _first_words(settings: Settings) -> str:
     shown = f"[{host}]" if ":" in host else host
     lines = [f"Console on {scheme}://{shown}:{settings.port}  (API service: {settings.api_url})"]
     if settings.key.current() is not None:
-        lines.append("Sign in with the API service's key.")
+        lines.append("Sign in with a key of the gateway: your own (sk-gw-…), or the admin key.")
     elif not settings.listens_on_loopback:
         lines.append(
-            "It can be reached from other machines: nobody gets in until GATEWAY_ADMIN_KEY is set or its file is there."
+            "It can be reached from other machines: people sign in with a key of the gateway. None gets in while the API "
+            "service itself asks for none."
         )
     if not settings.listens_on_loopback and scheme == "http":
         lines.append("Warning: plain HTTP beyond this machine shows the key to the network. Put HTTPS in front.")

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webui.errors import Refusal, send_refusal
 from webui.proxy import OPEN_PATHS
-from webui.session import Sessions
+from webui.session import ENDED, Sessions
 from webui.settings import Settings
 
 CSP = (
@@ -30,6 +30,8 @@ HEADERS = {
 }
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 WRITE_HEADER = "x-webui"
+FORMS = ("/login", "/logout")
+SIGNED_OUT = "You are signed out. Sign in again; what you typed is kept."
 
 
 class Guard:
@@ -51,12 +53,22 @@ class Guard:
             self._check_host(request.headers)
             if scope["method"] not in SAFE_METHODS:
                 _check_write(request)
-            if _is_open(scope["path"]) or self._sessions.allows(request):
+            is_open = _is_open(scope["path"])
+            scope["session"] = None if is_open else self._sessions.current(request)
+            if is_open or scope["session"] is not None or not self._sessions.needed:
                 await self._app(scope, receive, send)
             else:
-                await _ask_to_sign_in(request, receive, send)
+                await self._ask_to_sign_in(request, receive, send)
         except Refusal as refusal:
             await send_refusal(refusal, send)
+
+    async def _ask_to_sign_in(self, request: Request, receive: Receive, send: Send) -> None:
+        path = request.url.path
+        if path.startswith(("/api/", "/v1/")) or request.method != "GET":
+            words = ENDED if self._sessions.was_refused(request) else SIGNED_OUT
+            raise Refusal(401, "signed_out", words)
+        target = path + (f"?{request.url.query}" if request.url.query else "")
+        await RedirectResponse(f"/login?next={quote(target)}", 303)(request.scope, receive, send)
 
     def _check_host(self, headers: Headers) -> None:
         host = headers.get("host", "").lower()
@@ -75,7 +87,7 @@ def _check_write(request: Request) -> None:
     own = origin is None or urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
     if not own or site not in {"same-origin", "none"}:
         raise Refusal(403, "not_allowed", "This console takes writes from its own pages only.")
-    if request.url.path != "/login" and WRITE_HEADER not in request.headers:
+    if request.url.path not in FORMS and WRITE_HEADER not in request.headers:
         raise Refusal(
             403, "not_allowed", f"A write needs the header {WRITE_HEADER}: 1, which the console's pages send."
         )
@@ -83,14 +95,6 @@ def _check_write(request: Request) -> None:
 
 def _is_open(path: str) -> bool:
     return path == "/login" or path.startswith("/static/") or path in OPEN_PATHS
-
-
-async def _ask_to_sign_in(request: Request, receive: Receive, send: Send) -> None:
-    path = request.url.path
-    if path.startswith(("/api/", "/v1/")) or request.method != "GET":
-        raise Refusal(401, "signed_out", "You are signed out. Sign in again; what you typed is kept.")
-    target = path + (f"?{request.url.query}" if request.url.query else "")
-    await RedirectResponse(f"/login?next={quote(target)}", 303)(request.scope, receive, send)
 
 
 def _with_headers(send: Send, *, https: bool) -> Send:

@@ -3,19 +3,16 @@
 import dataclasses
 import hashlib
 from pathlib import Path
-from urllib.parse import parse_qs
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from webui import __version__
 from webui.assets import Assets
-from webui.errors import Refusal
-from webui.session import Sessions
+from webui.session import Session
 from webui.settings import PACKAGE
 
-MOST_FORM_BYTES = 4096
 THEMES = ("light", "dark")
 
 
@@ -50,8 +47,7 @@ def folder(name: str) -> Path:
 class Pages:
     """Renders shells; in `dev` the files are read anew for each page."""
 
-    def __init__(self, sessions: Sessions, *, dev: bool) -> None:
-        self._sessions = sessions
+    def __init__(self, *, dev: bool) -> None:
         self._dev = dev
         self._environment = Environment(
             loader=FileSystemLoader(folder("templates")),
@@ -68,19 +64,24 @@ class Pages:
         if self._dev:
             self.assets = Assets(folder("static"))
         theme = request.cookies.get("theme")
+        session: Session | None = request.scope.get("session")
         html = self._environment.get_template(page.template).render(
             page=page,
             theme=theme if theme in THEMES else None,
             asset=self.assets.url,
             assets_hash=self.assets.hash,
             modules=[self.assets.url(name) for name in self.assets.modules(page.entry)] if page.entry else [],
-            signed_in=self._sessions.needed,
+            person=None if session is None else dataclasses.asdict(session.person),
             version=__version__,
             dev=self._dev,
             **values,
         )
         etag = f'"{hashlib.sha256(html.encode()).hexdigest()[:20]}"'
-        headers = {"etag": etag, "cache-control": "no-cache", "vary": "cookie, accept-encoding"}
+        headers = {
+            "etag": etag,
+            "cache-control": "no-cache" if session is None else "private, no-cache",
+            "vary": "cookie, accept-encoding",
+        }
         if status == 200 and etag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
         return Response(html, status, headers, "text/html; charset=utf-8")
@@ -88,36 +89,3 @@ class Pages:
     def static(self, request: Request) -> Response:
         """`/static/{hash}/{path}`."""
         return self.assets.answer(request)
-
-    async def sign_in(self, request: Request) -> Response:
-        """`/login`: the form, and what it sends."""
-        target = _own_path(request.query_params.get("next", "/"))
-        if request.method != "POST":
-            if self._sessions.allows(request):
-                return RedirectResponse(target, 303)
-            return self.show(LOGIN, request, refusal=None)
-        refusal = self._sessions.refusal(await _form_key(request))
-        if refusal is not None:
-            return self.show(LOGIN, request, status=403, refusal=refusal)
-        response = RedirectResponse(target, 303)
-        self._sessions.open(request, response)
-        return response
-
-    async def sign_out(self, request: Request) -> Response:
-        """`POST /logout`."""
-        response = Response(status_code=204)
-        self._sessions.close(request, response)
-        return response
-
-
-async def _form_key(request: Request) -> str:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_FORM_BYTES:
-            raise Refusal(413, "too_large", "A sign-in form holds a key and nothing else.")
-    return parse_qs(body.decode("utf-8", "replace")).get("key", [""])[0]
-
-
-def _own_path(target: str) -> str:
-    return target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/"

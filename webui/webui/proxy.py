@@ -1,4 +1,4 @@
-"""Passes `/api/*` on to the API service: not buffered, abort passed on, the key added here."""
+"""Passes `/api/*` on to the API service: not buffered, abort passed on, the session's key added here."""
 
 import asyncio
 import hashlib
@@ -12,12 +12,10 @@ import yarl
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from webui import __version__
 from webui.errors import Refusal, send_refusal
-from webui.settings import Settings
+from webui.session import ENDED, Session, Sessions
+from webui.upstream import Upstream, headers_for
 
-CONNECT_TIMEOUT_S = 5
-SILENCE_TIMEOUT_S = 600
 BUFFER_BYTES = 64 * 1024
 MOST_COMPRESSED_BYTES = 8_000_000
 GZIP = 16 + zlib.MAX_WBITS
@@ -25,7 +23,7 @@ GZIP = 16 + zlib.MAX_WBITS
 _SEGMENT = r"(?!\.{1,2}(?:/|$))[^/]+"
 ALLOWED = (
     ("POST", re.compile(r"/api/chat")),
-    ("GET", re.compile(r"/api/(?:models|stats|usage|usage/export|requests|requests/tail)")),
+    ("GET", re.compile(r"/api/(?:me|models|stats|usage|usage/export|requests|requests/tail)")),
     ("GET", re.compile(rf"/api/user/{_SEGMENT}/usage")),
     ("GET", re.compile(r"/api/requests/[A-Za-z0-9_-]+")),
     ("GET", re.compile(r"/v1/models|/health|/health/live|/health/ready")),
@@ -36,6 +34,7 @@ _ENCODED_SLASH = re.compile(r"%(?:2f|5c|2e|00)", re.IGNORECASE)
 
 SENT_ON = ("content-type", "accept", "idempotency-key", "last-event-id")
 GIVEN_BACK = ("content-type", "content-disposition", "retry-after", "x-request-id", "x-should-retry")
+ATTEMPTS = "x-gateway-attempts"  # on every answer about a call that was admitted
 GIVEN_BACK_PREFIXES = ("x-gateway-", "x-ratelimit-")
 COMPRESSIBLE = ("application/json", "text/csv", "application/x-ndjson")
 
@@ -43,22 +42,11 @@ COMPRESSIBLE = ("application/json", "text/csv", "application/x-ndjson")
 class Proxy:
     """An ASGI application for the paths of `ALLOWED`; `version` names the static tree, so that old tabs notice a new one."""
 
-    def __init__(self, settings: Settings, version: Callable[[], str]) -> None:
-        self._settings = settings
+    def __init__(self, upstream: Upstream, sessions: Sessions, max_body_bytes: int, version: Callable[[], str]) -> None:
+        self._upstream = upstream
+        self._sessions = sessions
+        self._max_body_bytes = max_body_bytes
         self._version = version
-        self._client: aiohttp.ClientSession
-
-    async def start(self) -> None:
-        """Open the connections' pool."""
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_TIMEOUT_S)
-        connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=30)
-        self._client = aiohttp.ClientSession(
-            connector=connector, timeout=timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
-        )
-
-    async def stop(self) -> None:
-        """Close it."""
-        await self._client.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Relay one request; a client that leaves cancels the call to the API at once."""
@@ -78,7 +66,7 @@ class Proxy:
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
         """The whole body; `None` if the client left before its end."""
-        most = self._settings.max_body_bytes
+        most = self._max_body_bytes
         too_large = Refusal(
             413,
             "too_large",
@@ -99,34 +87,41 @@ class Proxy:
                 return b"".join(parts)
 
     async def _relay(self, scope: Scope, body: bytes, send: Send) -> None:
-        target = self._settings.api_url + scope["raw_path"].decode("ascii")
+        target = self._upstream.url + scope["raw_path"].decode("ascii")
         if scope["query_string"]:
             target += "?" + scope["query_string"].decode("ascii")
         url = yarl.URL(target, encoded=True)
-        headers = self._request_headers(Headers(scope=scope))
+        session: Session | None = scope.get("session")
+        given = Headers(scope=scope)
+        headers = {name: given[name] for name in SENT_ON if name in given}
+        headers |= headers_for(None if session is None else session.key)
         began = False
         try:
-            async with self._client.request(
+            async with self._upstream.client.request(
                 scope["method"], url, data=body or None, headers=headers, allow_redirects=False
             ) as reply:
                 try:
+                    self._check_key(reply, session)
                     began = True
                     await self._answer(scope, reply, send)
                 finally:
                     if not reply.content.at_eof():
                         reply.close()
+        except Refusal as refusal:
+            await send_refusal(refusal, send)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             # An answer that has begun is left without its end: the connection is closed, and the browser sees a cut.
             if not began:
-                await send_refusal(self._unreachable(error), send)
+                await send_refusal(Refusal(502, "api_unreachable", self._upstream.unreachable(error)), send)
 
-    def _request_headers(self, given: Headers) -> dict[str, str]:
-        headers = {name: given[name] for name in SENT_ON if name in given}
-        headers |= {"accept-encoding": "identity", "user-agent": f"litellm-microservices-webui/{__version__}"}
-        key = self._settings.key.current()
-        if key is not None:
-            headers["authorization"] = f"Bearer {key}"
-        return headers
+    def _check_key(self, reply: aiohttp.ClientResponse, session: Session | None) -> None:
+        """A key that the API refuses ends its sessions; a 401 of a provider is passed on like any other answer."""
+        if reply.status != 401 or ATTEMPTS in reply.headers:
+            return
+        if session is None:
+            raise Refusal(401, "signed_out", "The API service asks for a key. Sign in with yours.")
+        self._sessions.refuse(session.key)
+        raise Refusal(401, "signed_out", ENDED)
 
     async def _answer(self, scope: Scope, reply: aiohttp.ClientResponse, send: Send) -> None:
         headers = _reply_headers(reply)
@@ -147,15 +142,6 @@ class Proxy:
         async for chunk in chunks:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
-
-    def _unreachable(self, error: Exception) -> Refusal:
-        why = "it did not answer in time" if isinstance(error, TimeoutError) else "nothing listens there"
-        return Refusal(
-            502,
-            "api_unreachable",
-            f"The API service at {self._settings.api_url} cannot be reached: {why}. Start it with: "
-            "cd litellm_service && python api_service.py. If it runs elsewhere, set LITELLM_API_URL for the WebUI.",
-        )
 
 
 def allowed(method: str, raw_path: bytes) -> bool:

@@ -12,10 +12,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from webui.errors import Refusal
 from webui.guard import Guard
+from webui.login import Login
 from webui.pages import KIT, NOT_FOUND, PAGES, Page, Pages
 from webui.proxy import Proxy, allowed
 from webui.session import Sessions
 from webui.settings import Settings
+from webui.upstream import Upstream
 
 PROXIED = ("/api/", "/v1/", "/health")
 
@@ -23,20 +25,22 @@ PROXIED = ("/api/", "/v1/", "/health")
 def build(settings: Settings) -> ASGIApp:
     """The whole console as an ASGI application."""
     sessions = Sessions(settings)
-    pages = Pages(sessions, dev=settings.dev)
-    proxy = Proxy(settings, lambda: pages.assets.hash)
+    upstream = Upstream(settings.api_url)
+    pages = Pages(dev=settings.dev)
+    login = Login(pages, sessions, upstream, settings.key)
+    proxy = Proxy(upstream, sessions, settings.max_body_bytes, lambda: pages.assets.hash)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await proxy.start()
+        await upstream.start()
         yield
-        await proxy.stop()
+        await upstream.stop()
 
     shown = PAGES | ({"/ui/kit": KIT} if settings.dev else {})
     routes = [
         *(Route(path, _shell(pages, page)) for path, page in shown.items()),
-        Route("/login", pages.sign_in, methods=["GET", "POST"]),
-        Route("/logout", pages.sign_out, methods=["POST"]),
+        Route("/login", login.sign_in, methods=["GET", "POST"]),
+        Route("/logout", login.sign_out, methods=["POST"]),
         Route("/static/{hash}/{path:path}", pages.static),
         Route("/favicon.ico", _no_content),
     ]

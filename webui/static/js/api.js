@@ -74,11 +74,19 @@ async function send(path, options, callers, timeoutMs = TIMEOUT_MS) {
   throw await errorOf(reply);
 }
 
+let leaving = false;
+
+/** To the sign-in page, once: several calls may learn at the same time that nobody is signed in. */
+function leave() {
+  if (!leaving) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  leaving = true;
+}
+
 /** @param {Response} reply */
 async function errorOf(reply) {
   const text = await reply.text().catch(() => "");
   const error = readError(text);
-  if (error.code === "signed_out") location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  if (error.code === "signed_out") leave();
   return new ApiError({
     status: reply.status,
     code: error.code,

@@ -139,8 +139,15 @@ const ONE_REQUEST = {
   actions: /** @type {Action[]} */ (["model", "parameters"]),
 };
 
+const TOO_MANY_TOKENS = {
+  title: "This request is larger than a rate limit lets through.",
+  advice: "Waiting does not help: send less, or set fewer output tokens.",
+  actions: /** @type {Action[]} */ (["parameters", "model"]),
+};
+
 /** @param {Problem} problem @returns {Explanation} */
 export function explain({ status, code, message, details }) {
+  if (code === "rate_limited" && details?.limit?.retry_after_s === null) return TOO_MANY_TOKENS;
   if (code === "budget_exceeded" && details?.max_cost_per_request_usd != null) return ONE_REQUEST;
   const known = BY_CODE[code] ?? BY_STATUS.find(([matches]) => matches(status))?.[1];
   const found = /** @type {Explanation} */ (known ?? UNKNOWN);
@@ -164,11 +171,11 @@ const LEFT = { requests_per_minute: "requests", tokens_per_minute: "tokens", con
 /** "user alice", "everything" @param {any} scope as text, or `{kind, name}` */
 export const scopeWords = (scope) => (typeof scope === "string" ? scope : [scope?.kind, scope?.name].filter(Boolean).join(" "));
 
-/** "1 December 2026 at 00:00 CET" @param {string} iso @param {string} [zone] */
+/** "1 Dec 2026, 00:00 CET" @param {string} iso @param {string} [zone] */
 export function moment(iso, zone) {
   const form = {
     day: "numeric",
-    month: "long",
+    month: "short",
     year: "numeric",
     hour: "2-digit",
     minute: "2-digit",

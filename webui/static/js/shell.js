@@ -335,10 +335,6 @@ const ACTS = {
   help: showHelp,
   "open-side": () => showSide(true),
   "close-side": () => showSide(false),
-  "sign-out": async () => {
-    await fetch("/logout", { method: "POST", headers: { "x-webui": "1" } });
-    location.assign("/login");
-  },
 };
 
 /** @param {string} id */
@@ -353,7 +349,7 @@ function watchMe() {
   effect(() => {
     const [name, role] = document.querySelectorAll(".who-name, .who-role");
     if (!me.value || !name || !role) return;
-    name.textContent = me.value.name || "unnamed key";
+    if (me.value.name) name.textContent = me.value.name;
     role.textContent = me.value.role;
   });
   askWhoIAm();

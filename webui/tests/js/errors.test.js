@@ -64,7 +64,7 @@ test("a budget says which it is, what is left and when it resets, to the nano-do
     ["Held by running requests", "$0.000002"],
     ["Left", "$0.00001"],
     ["This request may cost up to", "$0.00002"],
-    ["Resets", "1 December 2026 at 00:00 UTC"],
+    ["Resets", "1 Dec 2026, 00:00 UTC"],
   ]);
   assert.deepEqual(explain(problem).actions, ["model", "parameters", "retry"]);
   const endless = figuresOf(refused("budget_exceeded", { budget: { ...budget, period: "total", resets_at: null } }), "UTC");
@@ -91,6 +91,13 @@ test("a rate limit says how much of what, and what is left", () => {
   assert.deepEqual(figures({ id: "l", scope: "everything", kind: "concurrency", limit: 1, remaining: null, retry_after_s: 1 }), [
     ["Limit", "1 request at once, on everything"],
   ]);
+});
+
+test("a request that no waiting lets through is not offered again", () => {
+  const limit = { id: "l", scope: "everything", kind: "tokens_per_minute", limit: 100, remaining: 100, retry_after_s: null };
+  const { title, actions } = explain({ status: 429, code: "rate_limited", message: "", details: { limit } });
+  assert.match(title, /larger than/);
+  assert.deepEqual(actions, ["parameters", "model"]);
 });
 
 test("an unpriced model is named with the budget that must know its price", () => {
