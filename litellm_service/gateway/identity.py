@@ -112,6 +112,10 @@ class Identity:
             return _ADMIN
         raise unauthenticated()
 
+    def is_current(self, caller: Caller) -> bool:
+        """Whether the caller's key is still the one that it was."""
+        return caller.key is None or self.keys.get(caller.key_id) is caller.key
+
 
 def unauthenticated() -> Unauthenticated:
     """The one same answer."""

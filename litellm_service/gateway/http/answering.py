@@ -49,8 +49,9 @@ class CallingRoute:
             caller = self._identity.caller(headers)
             check_may_call(caller, scope["path"])
             body = await read_json(headers, receive, self._max_body_bytes)
-            caller = self._identity.caller(headers)  # the body may have been slow, the key may be blocked by now
-            check_may_call(caller, scope["path"])
+            if not self._identity.is_current(caller):  # the body was slow, and the key is another by now
+                caller = self._identity.caller(headers)
+                check_may_call(caller, scope["path"])
             request = self._parse(body, headers)
             charge(request, caller.key)
             first = await self._repetitions.begin(caller.key_id, headers, scope["path"], body)
@@ -62,6 +63,8 @@ class CallingRoute:
             return
         exchange = Exchange(request, caller, received_at, scope["path"])
         self._running.add(exchange)
+        if not self._identity.is_current(caller):
+            self._running.recheck(caller.key_id, self._identity.keys.get(caller.key_id), exchange.admitted_at_ms)
         try:
             await self._serve(scope, receive, send, exchange, first)
         finally:
@@ -70,9 +73,8 @@ class CallingRoute:
                 self._repetitions.end(first, after_s=UNCONFIRMED_S if exchange.is_unconfirmed else 0)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange, first: First | None) -> None:
-        client: Client | None = scope.pop(
-            CONNECTION, None
-        )  # else client, cycle and scope would wait for the garbage collector
+        # Taken out: else client, cycle and scope would hold each other and wait for the garbage collector.
+        client: Client | None = scope.pop(CONNECTION, None)
         sink = ClientSink(send, client, self._wire, exchange, first)
         if client is None:
             await _watching(receive, exchange, self._answer(exchange, sink))
