@@ -70,7 +70,7 @@ class Gateway:
                 _endpoints(settings), settings.aliases,
                 provider_of=self._models.provider_of, nearest=self._models.nearest, missing=missing,
             ),
-            holder=Holder(self._prices, self._models, self._budgets, settings.server.gateway_default_max_tokens),
+            holder=Holder(self._prices, self._budgets, settings.server.gateway_default_max_tokens),
             limits=self._limits,
             store=self.store,
             upstreams=Upstreams(self._transport, self._worker, settings.timeouts),

@@ -8,7 +8,9 @@ import msgspec
 
 from gateway import __version__
 from gateway.domain.errors import SettingsError
+from gateway.domain.time import now_ms
 from gateway.metering.models import ModelMap
+from gateway.metering.prices import PriceBook
 from gateway.metering.report_prices import price_rows
 from gateway.providers.litellm_worker.process import litellm_version
 from gateway.settings import Settings, load, masked
@@ -151,7 +153,7 @@ def _print_installation(settings: Settings) -> None:
 
 def _prices(settings: Settings, options: argparse.Namespace) -> int:
     models = ModelMap.load()
-    rows = price_rows(models, settings.providers, options.pattern)
+    rows = price_rows(PriceBook(models), models, settings.providers, options.pattern, at_ms=now_ms())
     if not rows:
         print(f"no model matches {options.pattern!r}; try 'openai/*'", file=sys.stderr)
         return 1

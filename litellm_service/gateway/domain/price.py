@@ -1,5 +1,7 @@
 """Unit prices of one model, and the cost of a usage by them."""
 
+from fnmatch import fnmatchcase
+
 import msgspec
 
 from gateway.domain.usage import Usage
@@ -52,6 +54,13 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True):
     rates: Rates
 
 
+class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Rates and long-context tiers (ascending) under one service tier."""
+
+    rates: Rates
+    tiers: tuple[Tier, ...] = ()
+
+
 class Price(msgspec.Struct, frozen=True, kw_only=True):
     """What one model costs at one provider: base rates, long-context tiers (ascending), where it comes from."""
 
@@ -68,6 +77,48 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
             if prompt_tokens > tier.above_prompt_tokens:
                 found = tier.rates
         return found
+
+
+class PriceOverride(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A price that an administrator sets, instead of all that the maps say of these models, from a moment on.
+
+    `model` is a name or a glob: `openai/gpt-4o` or `openai/*` at that provider, `gpt-4o` at any (or at `provider`, if given).
+    `service_tiers` holds what `priority`, `flex` and others cost instead; a tier that is not in it costs the usual.
+    """
+
+    id: str
+    model: str
+    rates: Rates
+    tiers: tuple[Tier, ...] = ()
+    service_tiers: dict[str, Terms] = {}
+    provider: str = ""
+    effective_from_ms: int = 0
+    created_at_ms: int = 0
+    note: str = ""
+
+    def covers(self, provider: str, upstream_model: str) -> bool:
+        """Whether it is the price of this model at this provider."""
+        if self.provider and self.provider != provider:
+            return False
+        return fnmatchcase(f"{provider}/{upstream_model}", self.model) or fnmatchcase(upstream_model, self.model)
+
+    @property
+    def rank(self) -> tuple[bool, bool, int, int, int]:
+        """The greatest wins: a name before a glob, a provider before none, the longer, the later, the newer."""
+        is_name = not any(sign in self.model for sign in "*?[")
+        named = bool(self.provider) or "/" in self.model
+        return is_name, named, len(self.model), self.effective_from_ms, self.created_at_ms
+
+
+class PriceMap(msgspec.Struct, frozen=True, kw_only=True):
+    """An imported map: LiteLLM's, compacted and compressed, in force from a moment on; `date` is the day it was imported."""
+
+    version: str
+    date: str
+    effective_from_ms: int
+    imported_at_ms: int
+    models: int
+    compact_gz: bytes
 
 
 class Line(msgspec.Struct, frozen=True):

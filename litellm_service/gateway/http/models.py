@@ -9,6 +9,7 @@ from starlette.responses import Response
 from gateway.domain.errors import NotFound
 from gateway.domain.money import PICO_PER_MILLION_USD
 from gateway.domain.price import Price
+from gateway.domain.time import now_ms
 from gateway.metering.models import ModelInfo, ModelMap
 from gateway.metering.prices import PriceBook
 from gateway.providers.catalog import Provider
@@ -17,7 +18,7 @@ CREATED = 1_700_000_000
 
 
 class ModelList:
-    """Every model of every provider, encoded once; `missing` says what each unconfigured provider lacks."""
+    """Every model of every provider, encoded once until prices change; `missing`: what each unconfigured provider lacks."""
 
     def __init__(
         self,
@@ -33,9 +34,11 @@ class ModelList:
         self._aliases = aliases
         self._seed: bytes | None = None
         self._openai: dict[str, dict[str, object]] | None = None
+        self._revision: tuple[int, int] | None = None
 
     async def seed(self, request: Request) -> Response:
         """`{"providers": {name: {"callable", "reason", "models": […]}}, "total"}`."""
+        self._forget_old_prices()
         if self._seed is None:
             entries = {name: self._entries(row) for name, row in self._shown()}
             groups = {name: self._group(self._providers[name], models) for name, models in entries.items()}
@@ -68,7 +71,7 @@ class ModelList:
         return [self._entry(info) for info in self._models.chat_models(row.name)]
 
     def _entry(self, info: ModelInfo) -> dict[str, object]:
-        price = self._prices.price(info.provider, info.name)
+        price = self._prices.usual_price(info.provider, info.name, now_ms())
         return {
             "id": info.canonical,
             "name": info.name,
@@ -81,7 +84,13 @@ class ModelList:
             "abilities": info.abilities,
         }
 
+    def _forget_old_prices(self) -> None:
+        revision = self._prices.revision(now_ms())
+        if revision != self._revision:
+            self._revision, self._seed, self._openai = revision, None, None
+
     def _callable(self) -> dict[str, dict[str, object]]:
+        self._forget_old_prices()
         if self._openai is None:
             rows = [row for _, row in self._shown() if row.name not in self._missing]
             entries = [(row, entry) for row in rows for entry in self._entries(row)]

@@ -1,12 +1,13 @@
 """What LiteLLM's map says about each model, in a compact form."""
 
 import difflib
-from collections.abc import Collection, Iterator
+import gzip
+from collections.abc import Collection, Iterable, Iterator
 from importlib import resources
 
 import msgspec
 
-from gateway.domain.price import Rates, Tier
+from gateway.domain.price import PriceMap, Rates, Terms, Tier
 from gateway.providers.catalog import Catalog, Provider
 
 _NEAREST_MAX_CHARS = 100
@@ -14,13 +15,6 @@ _COMPARED_ANYWAY = 200
 _GRAM = 3
 _MINUTES_OF_WEEK = 7 * 24 * 60
 _EPOCH_MINUTE_OF_WEEK = 3 * 24 * 60  # 1970-01-01 was a Thursday
-
-
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """Rates and long-context tiers (ascending) under one service tier."""
-
-    rates: Rates
-    tiers: tuple[Tier, ...] = ()
 
 
 class OffPeak(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +98,7 @@ class _File(msgspec.Struct):
 
 _ZERO = Rates(input=0, output=0)
 _ROW = msgspec.json.Decoder(_Row)
+_FILE = msgspec.json.Decoder(_File)
 
 
 class ModelMap:
@@ -121,7 +116,29 @@ class ModelMap:
     def load(cls, catalog: Catalog | None = None) -> "ModelMap":
         """Read the map that comes with the package; `catalog` says which provider covers which part of it."""
         data = resources.files("gateway.metering").joinpath("model_map.json").read_bytes()
-        return cls(msgspec.json.decode(data, type=_File), catalog or Catalog.load())
+        return cls(_FILE.decode(data), catalog or Catalog.load())
+
+    @classmethod
+    def imported(cls, price_map: PriceMap, catalog: Catalog) -> "ModelMap":
+        """A map that an operator imported."""
+        found = cls(_FILE.decode(gzip.decompress(price_map.compact_gz)), catalog)
+        found.version = price_map.version
+        return found
+
+    @property
+    def catalog(self) -> Catalog:
+        """Which provider covers which part of it."""
+        return self._catalog
+
+    def follow(self, maps: Iterable["ModelMap"]) -> None:
+        """From now on know all that these maps know; where several know a model, the last one is right."""
+        groups: dict[str, dict[str, msgspec.Raw]] = {}
+        for known in maps:
+            self.version, self.date = known.version, known.date
+            for part, models in known._groups.items():  # noqa: SLF001  # another of this class
+                groups.setdefault(part, {}).update(models)
+        self._groups = groups
+        self._canonical.clear()
 
     def provider_of(self, bare_name: str) -> str | None:
         """The provider of a name without prefix (`gpt-4o`, `gemini-2.5-pro`), `None` where the map knows none.

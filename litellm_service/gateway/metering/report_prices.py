@@ -8,7 +8,7 @@ import msgspec
 from gateway.domain.money import PICO_PER_USD
 from gateway.domain.price import Price
 from gateway.metering.models import ModelInfo, ModelMap
-from gateway.metering.prices import price_of
+from gateway.metering.prices import PriceBook
 
 _PER_MILLION = 1_000_000
 
@@ -25,10 +25,16 @@ class PriceRow(msgspec.Struct, frozen=True, kw_only=True):
     version: str
 
 
-def price_rows(model_map: ModelMap, providers: Iterable[str], pattern: str = "*") -> list[PriceRow]:
-    """Chat models of these providers whose canonical name matches a glob (`openai/*`, `*sonnet*`), in that order."""
-    models = (info for provider in providers for info in model_map.chat_models(provider))
-    return [_row(info, model_map.version) for info in models if fnmatchcase(info.canonical.lower(), pattern.lower())]
+def price_rows(
+    book: PriceBook, models: ModelMap, providers: Iterable[str], pattern: str = "*", *, at_ms: int
+) -> list[PriceRow]:
+    """Chat models of these providers whose canonical name matches a glob (`openai/*`, `*sonnet*`), at that moment's prices."""
+    known = (info for provider in providers for info in models.chat_models(provider))
+    return [
+        _row(info, book.usual_price(info.provider, info.name, at_ms))
+        for info in known
+        if fnmatchcase(info.canonical.lower(), pattern.lower())
+    ]
 
 
 def usd_per_million(pico_usd: int) -> float:
@@ -36,8 +42,7 @@ def usd_per_million(pico_usd: int) -> float:
     return pico_usd * _PER_MILLION / PICO_PER_USD
 
 
-def _row(info: ModelInfo, version: str) -> PriceRow:
-    price = price_of(info, version)
+def _row(info: ModelInfo, price: Price | None) -> PriceRow:
     if price is None:
         return PriceRow(model=info.canonical, context=info.context_window, source="", version="", **_NOT_PRICED)
     return PriceRow(

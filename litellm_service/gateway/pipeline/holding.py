@@ -8,12 +8,9 @@ from gateway.domain.money import usd
 from gateway.domain.scope import Subject
 from gateway.exchange import Exchange
 from gateway.metering.charge import rough_input_tokens
-from gateway.metering.models import ModelInfo, ModelMap
 from gateway.metering.prices import PriceBook
 from gateway.metering.worst_case import WorstCase, output_bound
 from gateway.providers.deployment import Deployment
-
-KNOWN_MODELS = 4_096
 
 
 class Holder:
@@ -22,12 +19,10 @@ class Holder:
     Only under a hard budget is money held, and only then (or where the key limits it) does the gateway limit the answer itself.
     """
 
-    def __init__(self, prices: PriceBook, models: ModelMap, budgets: BudgetBook, default_max_tokens: int) -> None:
+    def __init__(self, prices: PriceBook, budgets: BudgetBook, default_max_tokens: int) -> None:
         self._prices = prices
-        self._models = models
         self._budgets = budgets
         self._default_max_tokens = default_max_tokens
-        self._known: dict[str, ModelInfo | None] = {}
 
     def hold(self, exchange: Exchange, deployment: Deployment, attempt: int) -> Hold:
         """Raises `NotAllowed`, or `BudgetExceeded` and `ModelPriceUnknown` where the key limits the cost of one request."""
@@ -63,7 +58,7 @@ class Holder:
     def _worst_case(self, exchange: Exchange, deployment: Deployment, key: Key | None) -> int:
         """The most it can cost, 0 where the model has no price; notes how long the answer may be."""
         request = exchange.request
-        info = self._info(deployment)
+        info = self._prices.model(deployment.provider.name, deployment.upstream_model)
         bound = output_bound(request, info, key_default=_own_limit(key), setting_default=self._default_max_tokens)
         case = WorstCase(
             self._prices, deployment.provider.name, deployment.upstream_model, info, request, exchange.admitted_at_ms
@@ -73,13 +68,6 @@ class Holder:
             bound = _affordable(case, bound, most, deployment, exchange)
         exchange.output_limit = None if request.output_limit else bound
         return case.nano_usd(bound) or 0
-
-    def _info(self, deployment: Deployment) -> ModelInfo | None:
-        if deployment.model not in self._known:
-            if len(self._known) >= KNOWN_MODELS:  # names are the clients' choice
-                self._known.clear()
-            self._known[deployment.model] = self._models.find(deployment.provider.name, deployment.upstream_model)
-        return self._known[deployment.model]
 
 
 def _own_limit(key: Key | None) -> int | None:
