@@ -4,14 +4,15 @@ from collections.abc import Callable
 from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import msgspec
 from starlette.datastructures import QueryParams
+from starlette.requests import Request
 
 from gateway.domain.errors import InvalidRequest
 from gateway.domain.money import NANO_PER_USD
 from gateway.domain.time import id_bytes, ms_of_iso, now_ms
+from gateway.identity import Caller
 from gateway.reports.zones import Bucket, Range, outward
-from gateway.store.questions import Filters
+from gateway.store.questions import Filters, Owner
 
 T = TypeVar("T")
 
@@ -31,8 +32,18 @@ def refuse_unknown(given: QueryParams, known: tuple[str, ...]) -> None:
             raise InvalidRequest(f"{name}: there is no such parameter here; there are {', '.join(known)}.", param=name)
 
 
-def filters(given: QueryParams, **fixed: str) -> Filters:
-    """The filters, repeated ones for "or"; `fixed` ones cannot be changed."""
+def owner(request: Request) -> Owner | None:
+    """Whose requests the caller may see: a member its user's, or its key's where that has no user; others everybody's."""
+    caller: Caller = request.scope["caller"]
+    if caller.role != "member":
+        return None
+    user_id = caller.key.user_id if caller.key is not None else None
+    return Owner("key_id", caller.key_id) if user_id is None else Owner("user_id", user_id)
+
+
+def filters(request: Request, **fixed: str) -> Filters:
+    """The filters, repeated ones for "or"; `fixed` ones cannot be changed. Never more than what the caller may see."""
+    given = request.query_params
     values: dict[str, tuple[str, ...]] = {name: tuple(given.getlist(name)) for name in FILTERS if name in given}
     for name, several in values.items():
         if len(several) > MAX_VALUES:
@@ -41,7 +52,7 @@ def filters(given: QueryParams, **fixed: str) -> Filters:
     for status in values.get("status", ()):
         one_of("status", status, ("success", "error"))
     values.update({name: (value,) for name, value in fixed.items()})
-    return msgspec.convert({**values, "http_status": statuses}, Filters)
+    return Filters(**values, http_status=statuses, owner=owner(request))
 
 
 def span(given: QueryParams, *, default_days: int | None) -> Range:

@@ -22,7 +22,7 @@ async def request_list(request: Request) -> Response:
     if from_ms is not None and to_ms is not None and from_ms >= to_ms:
         raise InvalidRequest("to: it must be later than `from`.", param="to")
     query = RequestQuery(
-        filters=p.filters(given),
+        filters=p.filters(request),
         from_ms=from_ms,
         to_ms=to_ms,
         min_cost_nano_usd=p.nano_usd(given, "min_cost_usd"),
@@ -44,7 +44,7 @@ async def request_detail(request: Request) -> Response:
         id_bytes(request_id)
     except ValueError:
         raise NotFound(f"{text[:60]!r} is no request id; it looks like 01a208e7-6d96-7f60-8f3a-5aea9af1bd8c.") from None
-    found = await detail(request.app.state.reader, request_id)
+    found = await detail(request.app.state.reader, request_id, owner=p.owner(request))
     if found is None:
         raise NotFound(f"There is no request {request_id}.")
     return _json(found)

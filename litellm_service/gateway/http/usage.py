@@ -6,11 +6,12 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.domain.errors import NotFound
 from gateway.http import parameters as p
 from gateway.reports.requests import page
 from gateway.reports.usage import Totals, UsageQuery, overview
 from gateway.reports.usage import usage as usage_report
-from gateway.store.questions import Filters, RequestQuery
+from gateway.store.questions import Filters, Owner, RequestQuery
 from gateway.store.sqlite.reading import Reader
 
 DEFAULT_DAYS = 30
@@ -29,7 +30,7 @@ async def usage(request: Request) -> Response:
         span=span,
         zone=p.zone(given),
         bucket=p.bucket(given, span),
-        filters=p.filters(given),
+        filters=p.filters(request),
         group_by=p.group_by(given),
         limit=p.limit(given, default=50, most=1000),
     )
@@ -41,7 +42,7 @@ async def stats(request: Request) -> Response:
     given = request.query_params
     p.refuse_unknown(given, (*_RANGE, *p.FILTERS))
     reader: Reader = request.app.state.reader
-    query = UsageQuery(span=p.span(given, default_days=None), zone=p.zone(given), filters=p.filters(given))
+    query = UsageQuery(span=p.span(given, default_days=None), zone=p.zone(given), filters=p.filters(request))
     groupings = (_BY_MODEL, ("application_id",), ("user_id",), ("provider",))
     total, (models, applications, users, providers) = await overview(reader, query, groupings)
     summary = {
@@ -62,11 +63,12 @@ async def stats(request: Request) -> Response:
 
 
 async def user_usage(request: Request) -> Response:
-    """The seed's object; an unknown user is zeros."""
+    """The seed's object; an unknown user is zeros, and to a member there are no users but its own."""
     given, user_id = request.query_params, request.path_params["user_id"]
     p.refuse_unknown(given, (*_RANGE, "application_id", "model", "provider", "status"))
     reader: Reader = request.app.state.reader
-    filters = p.filters(given, user_id=user_id)
+    await _check_own(reader, p.owner(request), user_id)
+    filters = p.filters(request, user_id=user_id)
     query = UsageQuery(span=p.span(given, default_days=None), zone=p.zone(given), filters=filters)
     total, (applications, models) = await overview(reader, query, (("application_id",), _BY_MODEL))
     summary = {**_seed_totals(total), "apps_used": len(applications), "models_used": len(models)}
@@ -79,6 +81,17 @@ async def user_usage(request: Request) -> Response:
             "recent_requests": await _recent(reader, query, filters),
         }
     )
+
+
+async def _check_own(reader: Reader, owner: Owner | None, user_id: str) -> None:
+    """Raises `NotFound` for another user than the asker's, or one that its key never called for."""
+    if owner is None or owner == Owner("user_id", user_id):
+        return
+    if owner.by == "key_id":
+        of_this_user = Filters(user_id=(user_id,), owner=owner)
+        if await reader.requests(RequestQuery(filters=of_this_user, limit=1)):
+            return
+    raise NotFound(f"There is no user {user_id[:60]!r} among those whose requests this key may see.")
 
 
 def _seed_totals(totals: Totals) -> dict[str, Any]:

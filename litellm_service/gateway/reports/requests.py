@@ -9,7 +9,7 @@ from gateway.domain.money import PICO_PER_MILLION_USD, PICO_PER_USD, usd
 from gateway.domain.price import FEES, Price, Rates, receipt_lines
 from gateway.domain.time import iso_z
 from gateway.domain.usage import NO_USAGE, Usage
-from gateway.store.questions import FullRequest, RequestQuery
+from gateway.store.questions import FullRequest, Owner, RequestQuery
 from gateway.store.sqlite.reading import Reader
 
 
@@ -22,9 +22,9 @@ async def page(reader: Reader, query: RequestQuery) -> dict[str, Any]:
     return {"requests": [_listed(row) for row in shown], "next_cursor": shown[-1]["id"] if more else None}
 
 
-async def detail(reader: Reader, request_id: str, *, scope: str | None = None) -> dict[str, Any] | None:
-    """R and its content, price, receipt, hold, attempts and route; `None` if there is no such request (of the user `scope`)."""
-    found = await reader.request(request_id, scope=scope)
+async def detail(reader: Reader, request_id: str, *, owner: Owner | None = None) -> dict[str, Any] | None:
+    """R and its content, price, receipt, hold, attempts and route; `None` if there is no such request of the owner's."""
+    found = await reader.request(request_id, owner=owner)
     return None if found is None else _detailed(found)
 
 

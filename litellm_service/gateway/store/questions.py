@@ -1,7 +1,7 @@
 """What can be asked of a store's reader, and what it answers, whichever database it is."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -16,10 +16,17 @@ SUMS = (
 ENDLESS_S = 2**53
 
 
+class Owner(msgspec.Struct, frozen=True):
+    """The one user or key whose requests somebody may see, and no others."""
+
+    by: Literal["user_id", "key_id"]
+    name: str
+
+
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
     """Names that a report is narrowed to; an empty tuple narrows nothing. `status` is `success` or `error`.
 
-    `scope` is the one user whose requests the asker may see; `None`: everybody's.
+    `owner`: whose requests the asker may see; `None`: everybody's.
     """
 
     application_id: tuple[str, ...] = ()
@@ -29,12 +36,14 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     provider: tuple[str, ...] = ()
     status: tuple[str, ...] = ()
     http_status: tuple[int, ...] = ()
-    scope: str | None = None
+    owner: Owner | None = None
 
-    @property
-    def has_histogram(self) -> bool:
-        """Latencies are kept per application, model and provider only."""
-        return not (self.user_id or self.key_id or self.status or self.http_status or self.scope is not None)
+    def names(self, dimension: str) -> tuple[str, ...] | None:
+        """The names that remain of a dimension, the owner's alone if it is the owner's; `None`: all."""
+        asked: tuple[str, ...] = getattr(self, dimension)
+        if self.owner is None or self.owner.by != dimension:
+            return asked or None
+        return (self.owner.name,) if not asked or self.owner.name in asked else ()
 
 
 class Part(msgspec.Struct, frozen=True):

@@ -13,7 +13,6 @@ from seeded import DAY_MS, ZONES, Shape, fill
 
 from gateway.reports.usage import UsageQuery, overview, usage
 from gateway.reports.zones import outward
-from gateway.store.questions import Filters
 from gateway.store.sqlite.audit import audit
 from gateway.store.sqlite.reading import Reader
 
@@ -204,20 +203,6 @@ async def test_groups_beyond_the_limit_are_summed_up_as_others(filled_reader, sh
     assert few["totals"] == whole["totals"]
     assert few["groups"] == whole["groups"][:3]
     assert shown(few["others"]) == added(group["totals"] for group in whole["groups"][3:])
-
-
-async def test_a_scope_sees_nothing_of_others(filled_reader, rows, shape):
-    span, zone = outward(shape.to_ms - shape.days * DAY_MS, shape.to_ms), ZoneInfo("UTC")
-    own = facts([row for row in rows if row["user"] == "user-3"])
-    for filters in (Filters(scope="user-3"), Filters(scope="user-3", user_id=("user-3", "user-4"))):
-        total, (users,) = await overview(
-            filled_reader, UsageQuery(span=span, zone=zone, filters=filters), [("user_id",)]
-        )
-        assert shown(total) == own
-        assert [user["user_id"] for user in users] == ["user-3"]
-    for filters in (Filters(scope="user-3", user_id=("user-4",)), Filters(scope="nobody")):
-        total, _ = await overview(filled_reader, UsageQuery(span=span, zone=zone, filters=filters), [])
-        assert total["requests"] == 0
 
 
 async def test_what_was_never_priced_is_null_and_what_was_partly_is_a_lower_bound(filled_reader, rows, shape):

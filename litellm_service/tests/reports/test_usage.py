@@ -14,7 +14,7 @@ from gateway.domain.time import id_text
 from gateway.reports.requests import detail, page
 from gateway.reports.usage import UsageQuery, overview, usage
 from gateway.reports.zones import Range, outward
-from gateway.store.questions import Filters, RequestQuery
+from gateway.store.questions import Filters, Owner, RequestQuery
 from gateway.store.sqlite.audit import audit
 from gateway.store.sqlite.reading import Reader
 
@@ -202,5 +202,5 @@ async def test_one_request_in_full_has_a_receipt_that_adds_up(reader, written):
     assert found["price"]["input_usd_per_million"] == 2.5
     assert sum(line["amount_nano_usd"] for line in found["receipt"]) > 0
     assert found["attempts_list"][0]["outcome"] == "completed"
-    assert await detail(reader, id_text(priced["id"]), scope="somebody else") is None
+    assert await detail(reader, id_text(priced["id"]), owner=Owner("user_id", "somebody else")) is None
     assert await detail(reader, "00000000-0000-7000-8000-000000000000") is None

@@ -41,7 +41,8 @@ def test_segments_cover_the_range_and_keep_one_offset(start, length, name):
 @given(QUARTERS, st.integers(1, 4_000), st.sampled_from(ZONES), st.sampled_from(["hour", "day", "week", "month"]))
 def test_every_quarter_falls_into_the_bucket_that_contains_it(start, length, name, bucket):
     zone, span = ZoneInfo(name), Range(start, start + length)
-    instants = starts(span, bucket, zone)
+    # Two readings of one clock at its repeated hour are equal to Python; their instants are not.
+    instants = [start.astimezone(UTC) for start in starts(span, bucket, zone)]
     assert instants == sorted(instants)
     assert len(set(instants)) == len(instants)
     for segment in segments(span, zone):

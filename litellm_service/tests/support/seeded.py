@@ -51,6 +51,11 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
 
 
+def key_name(number: int) -> str:
+    """The id of a virtual key; number 0 is what was asked without one."""
+    return f"{number:016x}" if number else ""
+
+
 def fill(path: Path, shape: Shape) -> None:
     """Make the file; every table agrees with the ledger, and a part of it lies above the watermark."""
     opening.migrate_if_behind(path)
@@ -74,7 +79,7 @@ def fill(path: Path, shape: Shape) -> None:
 def _intern(connection: sqlite3.Connection, shape: Shape) -> dict[tuple[int, str], int]:
     names = [(1, f"app-{n}") for n in range(shape.applications)]
     names += [(2, f"user-{n}") for n in range(shape.users)]
-    names += [(3, f"key-{n}" if n else "") for n in range(shape.keys)]
+    names += [(3, key_name(n)) for n in range(shape.keys)]
     names += [(4, model) for model, _ in MODELS]
     names += [(5, provider) for provider in dict.fromkeys(provider for _, provider in MODELS)]
     names += [(6, model.partition("/")[2]) for model, _ in MODELS]
@@ -100,7 +105,7 @@ class _Rows:
         shape, random = self._shape, self._random
         applications = self._picked([f"app-{n}" for n in range(shape.applications)])
         users = self._picked([f"user-{n}" for n in range(shape.users)])
-        keys = self._picked([f"key-{n}" if n else "" for n in range(shape.keys)])
+        keys = self._picked([key_name(n) for n in range(shape.keys)])
         statuses = random.choices([s for s, _ in STATUSES], [w for _, w in STATUSES], k=shape.requests)
         for at_ms, application, user, key, status in zip(
             self._times(), applications, users, keys, statuses, strict=True

@@ -59,10 +59,8 @@ def refs_of(connection: sqlite3.Connection, filters: Filters) -> dict[str, list[
     """The ids of the names in each filter that is set; names that were never used have none."""
     found: dict[str, list[int]] = {}
     for name, (_, kind) in DIMENSIONS.items():
-        wanted: tuple[str, ...] = getattr(filters, name)
-        if name == "user_id" and filters.scope is not None:
-            wanted = (filters.scope,) if not wanted or filters.scope in wanted else ()
-        if wanted or (name == "user_id" and filters.scope is not None):
+        wanted = filters.names(name)
+        if wanted is not None:
             found[name] = [ref for text in dict.fromkeys(wanted) if (ref := ref_of(connection, kind, text)) is not None]
     return found
 

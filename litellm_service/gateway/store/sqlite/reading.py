@@ -15,6 +15,7 @@ from gateway.store.questions import (
     AttemptQuery,
     AuditQuery,
     FullRequest,
+    Owner,
     PricedAttempt,
     RequestQuery,
     StoredReplay,
@@ -63,9 +64,9 @@ class Reader:
         """At most `limit` rows by column (`LIST_COLUMNS`), newest first, without any content."""
         return await self._read(lambda connection: list_requests(connection, query))
 
-    async def request(self, request_id: str, *, scope: str | None = None) -> FullRequest | None:
-        """`None` if there is no such request, or it is none of the user `scope`."""
-        return await self._read(lambda connection: full_request(connection, request_id, scope))
+    async def request(self, request_id: str, *, owner: Owner | None = None) -> FullRequest | None:
+        """`None` if there is no such request, or it is not the owner's."""
+        return await self._read(lambda connection: full_request(connection, request_id, owner))
 
     async def replay(self, caller: str, name: bytes, since_ms: int) -> StoredReplay | None:
         """How a caller's request with this `Idempotency-Key` (its digest) was answered, if it was since then."""

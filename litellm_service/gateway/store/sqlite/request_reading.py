@@ -2,10 +2,11 @@
 
 import heapq
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from gateway.domain.time import LATEST_MS, id_bytes, id_floor, id_ms
-from gateway.store.questions import Filters, FullRequest, RequestQuery
+from gateway.store.questions import FullRequest, Owner, RequestQuery
 from gateway.store.sqlite.matching import marks, names_of, refs_of
 
 LIST_COLUMNS = (
@@ -14,6 +15,8 @@ LIST_COLUMNS = (
     "cost_nano_usd, cost_source, response_time, time_to_first_token, overhead, attempts, error_message"
 )
 # The index that finds the rows, newest first, so that a page costs as much as its rows: of one name, of failures, of ids.
+_BY_KEY = "requests INDEXED BY requests_by_key WHERE key_id = ? AND length(key_id) = 16"
+_KEY_LENGTH = 16
 _BY_NAME = {
     "user_id": "requests INDEXED BY requests_by_user WHERE user_ref = ?",
     "application_id": "requests INDEXED BY requests_by_application WHERE application_ref = ?",
@@ -31,10 +34,10 @@ def list_requests(connection: sqlite3.Connection, query: RequestQuery) -> list[d
     if not all(refs.values()):
         return []
     clauses = _clauses(query, refs)
-    leading = next((name for name in _BY_NAME if name in refs), None)
+    leading, found, values = _leading(query, refs)
     if leading is not None:
         rest = [clause for clause in clauses if not clause[0].startswith(leading)]
-        pages = [_by_time(connection, query, _BY_NAME[leading], (ref,), rest) for ref in refs[leading]]
+        pages = [_by_time(connection, query, found, (value,), rest) for value in values]
         return list(heapq.merge(*pages, key=lambda row: str(row["id"]), reverse=True))[: query.limit]
     if set(query.filters.status) == {"error"}:
         return _by_time(connection, query, _FAILED, (), clauses)
@@ -43,6 +46,15 @@ def list_requests(connection: sqlite3.Connection, query: RequestQuery) -> list[d
         f"SELECT {LIST_COLUMNS} FROM requests WHERE id >= ? AND id < ? {_text(clauses)} ORDER BY id DESC LIMIT ?"
     )
     return _rows(connection, statement, (low, high, *_values(clauses), query.limit))
+
+
+def _leading(query: RequestQuery, refs: dict[str, list[int]]) -> tuple[str | None, str, Sequence[object]]:
+    """The dimension to look up first, its rows, and the values to look up one by one; virtual keys alone are indexed."""
+    keys = query.filters.names("key_id") or ()
+    if keys and all(len(key) == _KEY_LENGTH for key in keys):
+        return "key_id", _BY_KEY, keys
+    name = next((name for name in _BY_NAME if name in refs), None)
+    return (None, "", ()) if name is None else (name, _BY_NAME[name], refs[name])
 
 
 def _by_time(
@@ -69,7 +81,7 @@ def _ids(query: RequestQuery) -> tuple[str, str]:
 def _clauses(query: RequestQuery, refs: dict[str, list[int]]) -> Clauses:
     filters = query.filters
     several: tuple[tuple[str, tuple[object, ...]], ...] = (
-        *((name, _names(filters, name)) for name in refs),
+        *((name, filters.names(name) or ()) for name in refs),
         ("status", filters.status),
         ("http_status", filters.http_status),
     )
@@ -83,13 +95,6 @@ def _clauses(query: RequestQuery, refs: dict[str, list[int]]) -> Clauses:
     return clauses + [(text, (value,)) for text, value in bounds if value is not None]
 
 
-def _names(filters: Filters, name: str) -> tuple[str, ...]:
-    if name == "user_id" and filters.scope is not None:
-        return (filters.scope,)
-    names: tuple[str, ...] = getattr(filters, name)
-    return names
-
-
 def _text(clauses: Clauses) -> str:
     return "".join(f" AND {text}" for text, _ in clauses)
 
@@ -98,10 +103,10 @@ def _values(clauses: Clauses) -> list[object]:
     return [value for _, values in clauses for value in values]
 
 
-def full_request(connection: sqlite3.Connection, request_id: str, scope: str | None) -> FullRequest | None:
-    """`None` if there is no such request, or it is none of the user `scope`."""
+def full_request(connection: sqlite3.Connection, request_id: str, owner: Owner | None) -> FullRequest | None:
+    """`None` if there is no such request, or it is not the owner's."""
     rows = _rows(connection, "SELECT * FROM requests WHERE id = ?", (request_id,))
-    if not rows or (scope is not None and rows[0]["user_id"] != scope):
+    if not rows or (owner is not None and rows[0][owner.by] != owner.name):
         return None
     attempts = _rows(
         connection, "SELECT * FROM ledger WHERE request_id = ? ORDER BY attempt, kind, seq", (id_bytes(request_id),)
