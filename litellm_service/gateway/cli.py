@@ -1,4 +1,4 @@
-"""The commands: serve, check, migrate, doctor, prices."""
+"""The commands: serve, check, migrate, doctor, prices; those for administrators are in `commands`."""
 
 import argparse
 import sys
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from gateway import __version__
+from gateway.commands import administering
 from gateway.domain.errors import SettingsError
 from gateway.domain.time import now_ms
 from gateway.metering.models import ModelMap
@@ -60,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     prices = _add(commands, "prices", _prices, "list the price book, in USD per million tokens")
     prices.add_argument("pattern", nargs="?", default="*", help="which models, for example 'openai/gpt-*'")
     prices.add_argument("--json", action="store_true", help="one JSON object a line")
+    administering.add(commands)
     return parser
 
 

@@ -25,6 +25,12 @@ class DatabaseUnusable(StoreUnavailable):
     """The file cannot be used as it is; the message says how to mend that."""
 
 
+class DatabaseInUse(DatabaseUnusable):
+    """Another process has it; `owner` is its id as far as it is known."""
+
+    owner = "unknown"
+
+
 class FileLock:
     """One process owns the file; a second one is refused."""
 
@@ -33,17 +39,19 @@ class FileLock:
         self._descriptor = -1
 
     def acquire(self) -> None:
-        """Take the lock; raises `DatabaseUnusable` naming the process that has it."""
+        """Take the lock; raises `DatabaseInUse` naming the process that has it."""
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             owner = os.read(self._descriptor, 32).decode(errors="replace").strip()
             self.release()
-            raise DatabaseUnusable(
+            in_use = DatabaseInUse(
                 f"Another gateway (process {owner or 'unknown'}) already uses this database. "
                 "Stop it, or give this one its own file with DATABASE_URL."
-            ) from None
+            )
+            in_use.owner = owner or in_use.owner
+            raise in_use from None
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
 
