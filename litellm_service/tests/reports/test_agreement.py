@@ -2,7 +2,9 @@
 
 import asyncio
 import math
+import sqlite3
 from collections import defaultdict
+from contextlib import closing
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -85,6 +87,15 @@ def bucket_shown(point, zone):
 
 def test_the_tables_of_the_filled_database_agree(filled):
     assert [check for check in audit(filled) if check.wrong] == []
+
+
+def test_the_tables_of_a_database_that_repeats_itself_agree(tmp_path):
+    path = tmp_path / "usage.db"
+    fill(path, Shape(requests=300, days=1, repeated=3))
+    assert [check for check in audit(path) if check.wrong] == []
+    with closing(sqlite3.connect(path)) as connection:
+        days = connection.execute("SELECT substr(timestamp, 1, 10), count(*) FROM requests GROUP BY 1").fetchall()
+    assert days == [("2026-10-28", 300), ("2026-10-29", 300), ("2026-10-30", 300), ("2026-10-31", 300)]
 
 
 @thorough

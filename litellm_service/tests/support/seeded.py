@@ -1,9 +1,9 @@
 """A database file full of synthetic requests, consistent in every table, written without the gateway's writer."""
 
 import sqlite3
-import uuid
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import cache
 from itertools import cycle, islice
 from pathlib import Path
 from random import Random
@@ -37,10 +37,15 @@ STATUSES = ((200, 955), (499, 15), (429, 12), (502, 12), (400, 6))
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of what; `to_ms` is the end of the time that the requests fill evenly."""
+    """How much of what; `to_ms` is the end of the time that the requests fill evenly.
+
+    `repeated`: the same again so many times, each `days` earlier; millions of requests are made faster so. Such a file has
+    nothing above its watermark.
+    """
 
     requests: int = 3_000
     days: int = 4
+    repeated: int = 0
     to_ms: int = 1_793_491_200_000  # 2026-11-01T00:00:00Z
     applications: int = 8
     users: int = 30
@@ -60,20 +65,71 @@ def fill(path: Path, shape: Shape) -> None:
     """Make the file; every table agrees with the ledger, and a part of it lies above the watermark."""
     opening.migrate_if_behind(path)
     with closing(sqlite3.connect(path)) as connection:
-        connection.create_function("id_text", 1, lambda blob: str(uuid.UUID(bytes=blob)), deterministic=True)
-        connection.create_function("seed_time", 1, _seed_time, deterministic=True)
-        connection.create_function("lane", 1, histogram.lane, deterministic=True)
+        for pragma in (
+            "journal_mode = OFF",
+            "synchronous = OFF",
+            "cache_size = -200000",
+            "temp_store = MEMORY",
+            "threads = 2",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        indexes = _without_indexes(connection)
+        connection.create_function("lane", 1, cache(histogram.lane), deterministic=True)
         rows = _Rows(shape, _intern(connection, shape), _price(connection))
         connection.executemany(INSERT_LEDGER, rows)
         connection.execute(_REQUESTS, {"content": shape.content})
         connection.execute(_CORRECTED)
-        watermark = connection.execute("SELECT max(id) FROM ledger").fetchone()[0] - shape.above_watermark
+        last = connection.execute("SELECT max(id) FROM ledger").fetchone()[0]
+        watermark = last if shape.repeated else last - shape.above_watermark
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('rollup_watermark', ?)", (watermark,))
         connection.execute(_ROLLUPS, (watermark,))
         for statement in _HOURS:
             connection.execute(statement)
         _histograms(connection, watermark)
+        if shape.repeated:
+            _repeat(connection, shape)
+        for statement in indexes:
+            connection.execute(statement)
         connection.commit()
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _without_indexes(connection: sqlite3.Connection) -> list[str]:
+    """Drop the indexes of tables that are about to be filled, and give the statements that make them again."""
+    found = connection.execute(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN ('requests', 'rollups')"
+    ).fetchall()
+    for name, _ in found:
+        connection.execute(f"DROP INDEX {name}")
+    return [statement for _, statement in found]
+
+
+def _repeat(connection: sqlite3.Connection, shape: Shape) -> None:
+    connection.create_function("moved", 2, lambda id_, at_ms: at_ms.to_bytes(6, "big") + id_[6:], deterministic=True)
+    first, last = connection.execute("SELECT min(id), max(id) FROM ledger").fetchone()
+    hours, at = 24 * shape.days, f"(admitted_at_ms - n * {shape.days * DAY_MS})"
+    changed = {
+        "rollups": {"quarter": f"quarter - n * {4 * hours}"},
+        **{name: {"hour": f"hour - n * {hours}"} for name in ("rollup_hours", "rollup_name_hours", "histograms")},
+        "requests": {
+            "id": f"printf('%08x-%04x', {at} >> 16, {at} & 65535) || substr(id, 14)",
+            "timestamp": f"strftime('%Y-%m-%dT%H:%M:%S', {at} / 1000, 'unixepoch')",
+            "admitted_at_ms": at,
+        },
+        "ledger": {
+            "id": f"id - n * {last - first + 1}",
+            "request_id": f"moved(request_id, {at})",
+            "admitted_at_ms": at,
+            "recorded_at_ms": f"recorded_at_ms - n * {shape.days * DAY_MS}",
+        },
+    }
+    for table, expressions in changed.items():
+        columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+        values = ", ".join(expressions.get(name, name) for name in columns)
+        connection.execute(
+            f"""WITH RECURSIVE copies(n) AS (SELECT {shape.repeated} UNION ALL SELECT n - 1 FROM copies WHERE n > 1)
+            INSERT INTO {table} ({", ".join(columns)}) SELECT {values} FROM copies CROSS JOIN {table}"""
+        )
 
 
 def _intern(connection: sqlite3.Connection, shape: Shape) -> dict[tuple[int, str], int]:
@@ -99,7 +155,7 @@ class _Rows:
     def __init__(self, shape: Shape, refs: dict[tuple[int, str], int], price_id: int) -> None:
         self._shape, self._refs, self._price_id = shape, refs, price_id
         self._random = Random(shape.seed)
-        self._next_id = 1
+        self._next_id = 1 + 2 * shape.requests * shape.repeated
 
     def __iter__(self):
         shape, random = self._shape, self._random
@@ -141,7 +197,7 @@ class _Rows:
         cached = tokens_in // 3 if tokens_in % 4 == 0 else 0
         reasoning = tokens_out // 2 if tokens_out % 5 == 0 else 0
         cost = ((tokens_in - cached) * 2_500 + cached * 1_250 + tokens_out * 10_000) if model != UNPRICED else None
-        duration = int(random.lognormvariate(14, 0.8))
+        duration = (1 + int(random.lognormvariate(7.1, 0.8))) * 1_000
         estimated = status == 499
         source = CostSource.NONE if cost is None else CostSource.ESTIMATED if estimated else CostSource.COMPUTED
         outcome = Outcome.FAILED if failed else Outcome.ABANDONED if estimated else Outcome.COMPLETED
@@ -183,16 +239,17 @@ def _request_id(at_ms: int, random: Random) -> bytes:
     return (high << 64 | 1 << 63 | random.getrandbits(62)).to_bytes(16, "big")
 
 
-def _seed_time(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
 _FINAL = f"final AND kind != {Kind.CORRECTION:d}"
+_HEX = "lower(hex(request_id))"
+_ID = " || '-' || ".join(
+    f"substr({_HEX}, {start}, {length})" for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+)
 _REQUESTS = f"""
-INSERT INTO requests SELECT id_text(request_id), a.name, u.name, m.name, duration_us / 1e6,
+INSERT INTO requests SELECT {_ID}, a.name, u.name, m.name, duration_us / 1e6,
     input_tokens + cache_read_tokens + cache_write_tokens, output_tokens + reasoning_tokens,
     input_tokens + cache_read_tokens + cache_write_tokens + output_tokens + reasoning_tokens,
-    cost_nano_usd / 1e9, seed_time(admitted_at_ms), CASE WHEN http_status < 400 THEN 'success' ELSE 'error' END,
+    cost_nano_usd / 1e9, strftime('%Y-%m-%dT%H:%M:%S', admitted_at_ms / 1000, 'unixepoch'),
+    CASE WHEN http_status < 400 THEN 'success' ELSE 'error' END,
     CASE WHEN http_status < 400 THEN NULL ELSE 'The provider answered ' || http_status END,
     p.name, um.name, k.name, 'chat',
     CASE outcome WHEN 1 THEN 'completed' WHEN 2 THEN 'abandoned' ELSE 'failed' END, http_status, stream,
@@ -208,7 +265,7 @@ WHERE final AND ledger.kind != {Kind.CORRECTION:d} ORDER BY ledger.id
 """
 _CORRECTED = f"""
 UPDATE requests SET cost_nano_usd = cost_nano_usd + c.difference, cost_usd = (cost_nano_usd + c.difference) / 1e9 FROM
-    (SELECT id_text(request_id) AS id, sum(cost_nano_usd) AS difference FROM ledger WHERE kind = {Kind.CORRECTION:d}
+    (SELECT {_ID} AS id, sum(cost_nano_usd) AS difference FROM ledger WHERE kind = {Kind.CORRECTION:d}
     GROUP BY request_id) c
 WHERE requests.id = c.id
 """
