@@ -43,6 +43,20 @@ async def test_no_secret_and_no_digest_is_in_the_file_the_audit_log_or_any_answe
             assert digest not in str(connection.execute("SELECT * FROM audit").fetchall())
 
 
+async def test_no_secret_is_in_the_log_whatever_is_done_with_it(tmp_path, caplog, capfd):
+    with caplog.at_level("DEBUG"):
+        async with office(tmp_path, LOG_LEVEL="debug") as it:
+            made = await it.made("/api/keys", {"name": "ci"})
+            rotated = await it.made(f"/api/keys/{made['id']}/rotate", None)
+            for key in (made["key"], rotated["key"], rotated["key"][:-1] + "x"):
+                await ask(it.gateway, key)
+                await it.as_(key).get("/api/me")
+                await it.as_(key).post("/api/keys", {"name": key[:20], "key": key})
+    written = caplog.text + "".join(capfd.readouterr())
+    for secret in (made["key"], rotated["key"]):
+        assert secret[-40:] not in written
+
+
 async def test_what_is_changed_stays_changed_and_the_rest_as_it_was(tmp_path):
     given = {
         "name": "ci", "role": "member", "user_id": "alice", "application_id": "app", "models": ["demo/*"], "routes": ["/v1/*"],

@@ -37,6 +37,10 @@ values = st.recursive(
 names = st.sampled_from([*FORBIDDEN, *KEY_FIELDS]) | st.text(string.ascii_lowercase + "_", max_size=12)
 
 
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@patient
 @given(st.integers(1, MAX_NANO_USD - 1))
 @example(100_000_000)
 @example(1)
@@ -48,6 +52,7 @@ def test_every_amount_of_nano_usd_goes_through_json_exactly(nano):
         assert checks.nano_usd("amount_usd", given_amount) == nano
 
 
+@patient
 @given(st.decimals(allow_nan=True, allow_infinity=True) | st.text("0123456789.eE+-", max_size=12))
 def test_any_other_amount_is_refused_and_never_rounded(amount):
     try:
@@ -59,6 +64,7 @@ def test_any_other_amount_is_refused_and_never_rounded(amount):
     assert Decimal(nano) == amount * 10**9
 
 
+@patient
 @given(st.dictionaries(names, values, max_size=5))
 def test_a_patch_changes_the_fields_it_names_or_nothing(patch):
     old = Key(id="0" * 16, name="n", blocked=True, created_at_ms=1, updated_at_ms=1, digests=(("ab", None),))
