@@ -108,6 +108,26 @@ def test_a_member_signs_in_with_its_own_key_and_sees_who_it_is(
     expect(page).to_have_url(re.compile("/login"))
 
 
+def test_a_member_sees_its_own_usage_only_and_an_admin_all(
+    open_page: OpenPage, console: WebUI, make_key: MakeKey
+) -> None:
+    alice, bob = make_key("alice", user_id="alice-u"), make_key("bob", user_id="bob-u")
+    for key in (alice, bob):
+        page = signed_in(open_page("/", url=console.url), key["key"])
+        expect(page.get_by_label("User")).to_have_value(key["user_id"])
+        expect(page.get_by_label("User")).not_to_be_editable()
+        answer = ask(page, f"a word from {key['name']}", "demo/priced")
+        expect(answer.get_by_test_id("receipt-cost")).to_contain_text("$0.0000")
+        page.goto(f"{console.url}/usage")
+        expect(page.get_by_test_id("request-row")).to_have_count(1)
+        expect(page.get_by_test_id("tile-requests").locator(".value")).to_have_text("1")
+        expect(page.get_by_test_id("request-row")).to_contain_text(key["user_id"])
+    page = open_page("/usage?user_id=alice-u&user_id=bob-u", url=console.url)
+    page.get_by_label("Your key").fill(ADMIN)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_test_id("request-row")).to_have_count(2)
+
+
 def test_what_one_kept_in_the_browser_is_not_shown_to_another(
     open_page: OpenPage, console: WebUI, make_key: MakeKey
 ) -> None:

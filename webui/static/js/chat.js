@@ -492,7 +492,12 @@ function Empty() {
     <div class="welcome-grid">
       <div>
         <${FirstRun} />
-        <ul class="examples" aria-label="Examples">${(mayCall.value ? EXAMPLES : []).map(
+        ${
+          !mayCall.value &&
+          html`<ul class="examples" aria-label="What it may read"><li><a class="btn" href="/usage"><${Icon} name="usage" />Usage and spend</a></li>
+          <li><a class="btn" href="/requests"><${Icon} name="requests" />All requests</a></li></ul>`
+        }
+        <ul class="examples" aria-label="Examples" hidden=${!mayCall.value}>${EXAMPLES.map(
           (text) =>
             html`<li><button class="btn" type="button" onClick=${() => {
               draft.value = text;

@@ -26,6 +26,7 @@ effect(() => {
 export function UserField() {
   const problem = userProblem(user.value.trim());
   const own = me.value?.user_id;
+  if (!mayCall.value) return null;
   if (own) {
     return html`<label class="user-field"><span>User</span>
       <input class="field" id="user-id" readonly value=${own} title="Your key’s requests are recorded under this name" /></label>`;

@@ -47,11 +47,7 @@ const BY_CODE = {
   unknown_model: { title: "There is no such model.", advice: "Choose one from the list.", actions: ["model"] },
   not_found: { title: "There is no such thing.", advice: "Look at the name, then try again.", actions: ["retry"] },
   too_large: { title: "This conversation is too long to send.", advice: "Shorten the message, or begin a new chat.", actions: ["new"] },
-  rate_limited: {
-    title: "A rate limit is reached.",
-    advice: "Wait until it is free again, or use another model if the limit is the model’s.",
-    actions: ["retry", "model"],
-  },
+  rate_limited: { title: "A rate limit is reached.", advice: "Wait until it is free again, then try once more.", actions: ["retry"] },
   provider_limited: {
     title: "The provider takes no more requests for now.",
     advice: "Wait, then try again, or use another model.",
@@ -139,6 +135,11 @@ const ONE_REQUEST = {
   actions: /** @type {Action[]} */ (["model", "parameters"]),
 };
 
+const MODEL_IS_LIMITED = {
+  title: "A rate limit is reached.",
+  advice: "Wait until it is free again, or use another model: this limit is on the model.",
+  actions: /** @type {Action[]} */ (["retry", "model"]),
+};
 const TOO_MANY_TOKENS = {
   title: "This request is larger than a rate limit lets through.",
   advice: "Waiting does not help: send less, or set fewer output tokens.",
@@ -147,12 +148,18 @@ const TOO_MANY_TOKENS = {
 
 /** @param {Problem} problem @returns {Explanation} */
 export function explain({ status, code, message, details }) {
-  if (code === "rate_limited" && details?.limit?.retry_after_s === null) return TOO_MANY_TOKENS;
+  if (code === "rate_limited" && details?.limit) return limitReached(details.limit);
   if (code === "budget_exceeded" && details?.max_cost_per_request_usd != null) return ONE_REQUEST;
   const known = BY_CODE[code] ?? BY_STATUS.find(([matches]) => matches(status))?.[1];
   const found = /** @type {Explanation} */ (known ?? UNKNOWN);
   if (code === "provider_not_configured") return { ...found, line: envLine(message) };
   return /refused the key/.test(message) ? { ...REFUSED_KEY, line: envLine(message) } : found;
+}
+
+/** @param {any} limit @returns {Explanation} */
+function limitReached({ retry_after_s: waitS, scope }) {
+  if (waitS === null) return TOO_MANY_TOKENS;
+  return scopeWords(scope).startsWith("model ") ? MODEL_IS_LIMITED : BY_CODE.rate_limited;
 }
 
 // ------------------------------------------------- what budgets and limits say

@@ -1,4 +1,5 @@
 // Latency and failures over time, and the tables that hold what charts draw.
+import { me } from "./api.js";
 import { bucketName, frame, MARGIN, MEASURES, Plot, Scale, StackedBars, TimeAxis, ticks, useWidth } from "./chart.js";
 import { addFilter, nowMs, span, view } from "./controls.js";
 import { html, useRef, useState } from "./core.js";
@@ -162,17 +163,22 @@ export function Latency({ loaded }) {
             columns=${lines.map((line) => ({ id: line.name, name: `${line.name} (s)`, value: (/** @type {number} */ at) => line.values[at], shown: exactSeconds }))} />`
         : html`<${Lines} ...${shared} lines=${lines} isLog=${isLog} summary=${`${title} per ${data.bucket}, ${rangeName(view.value)}, ${view.value.zone}: ${words}. View as table has every number.`} />
           <ul class="legend" aria-label=${title}>${lines.map((line) => html`<li key=${line.name}><span class="chip plain"><${Dash} line=${line} /><span class="name">${line.name}</span><span class="num">${duration(line.whole)}</span></span></li>`)}
-            ${lines[0].name === "mean" && html`<li class="caption">percentiles are not kept for filters by user, key or status</li>`}</ul>`;
+            ${lines[0].name === "mean" && html`<li class="caption">percentiles are not kept for ${me.value?.role === "member" ? narrowedTo() : "filters by user, key or status"}</li>`}</ul>`;
     }}
   <//>`;
 }
+
+/** What keeps percentiles from being told: a filter, or that a member sees only its own. */
+export const narrowedTo = () => (me.value?.role === "member" ? "one user’s or key’s own requests" : "this filter");
 
 /** @param {any} totals @param {string} title */
 function missing(totals, title) {
   if (!totals.requests) return "No requests in this range.";
   return totals.avg_response_time == null || totals.response_time_p50 != null
     ? "No request in this range was streamed, so none has a first token."
-    : `${title} is not kept for filters by user, key or status: remove them to see it.`;
+    : me.value?.role === "member"
+      ? `${title} is not kept for ${narrowedTo()}.`
+      : `${title} is not kept for filters by user, key or status: remove them to see it.`;
 }
 
 /** @param {number | null} seconds */

@@ -9,7 +9,7 @@ import { Card, Failure, Skeleton, useLoaded } from "./loading.js";
 import { bucketOf, change, dayOf, dayText, isOpen, previousName, previousSpan, rangeName } from "./ranges.js";
 import { clockTime, isLive, RequestList } from "./requestlist.js";
 import { startShell } from "./shell.js";
-import { BucketTable, Choice, Failures, Latency, TableSwitch } from "./trends.js";
+import { BucketTable, Choice, Failures, Latency, narrowedTo, TableSwitch } from "./trends.js";
 import { dimensionName, filterPairs, GROUPS, writeView } from "./urlstate.js";
 
 const LIVE_REFRESH_MS = 5000;
@@ -84,7 +84,7 @@ const TILES = [
 
 /** @param {any} totals @param {number | null} [mean] */
 const noPercentiles = (totals, mean = null) =>
-  totals.requests ? `${mean === null ? "" : `mean ${duration(mean)}, p95 `}not kept for this filter` : "no requests";
+  totals.requests ? `${mean === null ? "" : `mean ${duration(mean)}, p95 `}not kept for ${narrowedTo()}` : "no requests";
 
 /** "+12% on previous 30 days" @param {string} words of `change` */
 function comparison(words) {

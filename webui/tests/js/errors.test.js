@@ -100,6 +100,19 @@ test("a request that no waiting lets through is not offered again", () => {
   assert.deepEqual(actions, ["parameters", "model"]);
 });
 
+test("another model is offered where the limit is on the model", () => {
+  /** @param {string} scope */
+  const actions = (scope) =>
+    explain({
+      status: 429,
+      code: "rate_limited",
+      message: "",
+      details: { limit: { scope, kind: "concurrency", limit: 1, retry_after_s: 1 } },
+    }).actions;
+  assert.deepEqual(actions("model demo/*"), ["retry", "model"]);
+  assert.deepEqual(actions("user alice"), ["retry"]);
+});
+
 test("an unpriced model is named with the budget that must know its price", () => {
   const details = { model: "openai/new", budget: { id: "b", scope: "everything" } };
   assert.deepEqual(figuresOf(refused("model_price_unknown", details)), [
