@@ -9,6 +9,7 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent
 SUITES = {
     "crash": "test_crash.py",
+    "race": "test_budget_race.py",
     "faults": "test_faulty_upstream.py",
     "disconnects": "test_disconnects.py",
     "environment": "test_environment.py",

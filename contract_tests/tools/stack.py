@@ -136,9 +136,16 @@ def post_json(
     url: str, body: Any, headers: Mapping[str, str] | None = None, deadline_s: float = 30.0
 ) -> tuple[int, Any]:
     """Status and decoded body of a POST; error statuses are returned, not raised."""
-    data = json.dumps(body).encode()
-    sent = {"content-type": "application/json", **(headers or {})}
-    return _exchange(urllib.request.Request(url, data, sent, method="POST"), deadline_s)
+    return send_json("POST", url, body, headers, deadline_s)
+
+
+def send_json(
+    method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None, deadline_s: float = 30.0
+) -> tuple[int, Any]:
+    """Status and decoded body of any request (bytes are sent as they are); error statuses are returned, not raised."""
+    data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    sent = {**({} if data is None else {"content-type": "application/json"}), **(headers or {})}
+    return _exchange(urllib.request.Request(url, data, sent, method=method), deadline_s)
 
 
 def _exchange(request: urllib.request.Request, deadline_s: float) -> tuple[int, Any]:
