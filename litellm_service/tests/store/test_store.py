@@ -208,3 +208,16 @@ def test_a_newer_file_is_refused(path):
         connection.commit()
     with pytest.raises(DatabaseUnusable, match="newer"):
         SqliteStore(path, "test").open()
+
+
+async def test_a_bug_in_one_operation_costs_that_operation_not_the_writer(path, caplog):
+    async with opened(path) as store:
+        bad, good = hold(), hold()
+        bad.application_id = ["not", "a", "name"]
+        results = await asyncio.gather(store.hold(bad), store.hold(good), return_exceptions=True)
+        assert isinstance(results[0], StoreUnavailable)
+        assert results[1] is None
+        await store.settle(settlement(good, query="canary-in-the-log"))
+    assert rows(path, "SELECT count(*) FROM requests") == [(1,)]
+    assert "canary" not in caplog.text
+    assert clean(path)

@@ -11,9 +11,10 @@ from enum import Enum
 
 import msgspec
 
-from gateway.domain.entry import Handover, Settlement
+from gateway.domain.entry import Handover, Hold, Settlement
 from gateway.domain.errors import GatewayError, StoreUnavailable
 from gateway.domain.event import Event
+from gateway.domain.time import id_text
 from gateway.store.sqlite.ballast import Ballast
 from gateway.store.sqlite.batch import BatchWriter, Operation, Progress, Written
 from gateway.store.sqlite.refusals import RefusalKey
@@ -30,9 +31,8 @@ Item = tuple[Operation, Done]
 Report = tuple[Done, GatewayError | None]
 Resolve = Callable[[list[Report], list[Event]], None]
 
-# An operation that no retry can write (a value out of range, text that is no Unicode), against a file that cannot be written now.
-_UNWRITABLE = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError, OverflowError, ValueError)
-_FAILURES = (sqlite3.Error, OverflowError, ValueError)
+# The database's word on an operation that no retry can write, against a file that cannot be written now.
+_UNWRITABLE = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
 
 
 class _Signal(Enum):
@@ -146,7 +146,7 @@ class Writer:
             written = self._batch.write(
                 [operation for operation, _ in items], list(progress.values()), refused, flush=flush
             )
-        except _FAILURES as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, the writer must live on: nobody else settles
             self._progress = progress | self._progress
             self._recover(error)
             return
@@ -171,7 +171,7 @@ class Writer:
         log.warning("a commit of %d operations failed: %s", len(self._waiting), error)
         if not self._rebuilt():
             self._enter_fault(error)
-        elif isinstance(error, _UNWRITABLE):
+        elif _is_unwritable(error):
             items, self._waiting = self._waiting, []
             for item in items:
                 self._write_alone(item)
@@ -184,18 +184,18 @@ class Writer:
         try:
             written = Written() if self._batch.has(item[0]) else self._batch.write([item[0]])
             self._report([item], written)
-        except _UNWRITABLE as error:
+        except Exception as error:  # noqa: BLE001  # as in _commit
             self._rebuilt()
-            self._write_without_content(item, error)
-        except sqlite3.Error as error:
-            self._rebuilt()
-            self._enter_fault(error)
-            self._waiting.append(item)
+            if _is_unwritable(error):
+                self._write_without_content(item, error)
+            else:
+                self._enter_fault(error)
+                self._waiting.append(item)
 
     def _write_without_content(self, item: Item, error: Exception) -> None:
         """The figures count more than the text that may have been what could not be written."""
         operation, done = item
-        log.error("an operation cannot be written as it is: %s: %r", error, operation)
+        log.error("%s cannot be written as it is: %s", _named(operation), error, exc_info=error)
         bare = _without_content(operation)
         if bare is not None:
             self._write_alone((bare, done))
@@ -260,6 +260,18 @@ def unwritable(fault: str | None) -> StoreUnavailable:
         f"The database cannot be written now ({fault}). Nothing was sent to the provider; try again shortly.",
         retry_after_s=RETRY_AFTER_S,
     )
+
+
+def _named(operation: Operation) -> str:
+    """What it is, without what people wrote."""
+    hold = operation.hold if isinstance(operation, Settlement | Handover) else operation
+    of = f" of request {id_text(hold.request_id)}" if isinstance(hold, Hold) else ""
+    return f"a {type(operation).__name__.lower()}{of}"
+
+
+def _is_unwritable(error: Exception) -> bool:
+    """The operation is at fault (a value out of range, text that is no Unicode, a bug of ours), not the file."""
+    return isinstance(error, _UNWRITABLE) or not isinstance(error, sqlite3.Error)
 
 
 def _disk_is_full(error: Exception) -> bool:
