@@ -55,6 +55,12 @@ class Holder:
             ),
         )
 
+    def price_as_answered(self, exchange: Exchange) -> None:
+        """Settle at the service tier that the provider says it charges by."""
+        reader, hold = exchange.reader, exchange.hold
+        if reader is not None and reader.service_tier is not None:
+            hold.price = self._prices.price_as_answered(hold, exchange.request.service_tier, reader.service_tier)
+
     def _worst_case(self, exchange: Exchange, deployment: Deployment, key: Key | None) -> int:
         """The most it can cost, 0 where the model has no price; notes how long the answer may be."""
         request = exchange.request

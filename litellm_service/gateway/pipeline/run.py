@@ -168,6 +168,7 @@ class Pipeline:
         self, exchange: Exchange, ending: Ending, sink: Sink | None = None, closing: list[Piece] | None = None
     ) -> asyncio.Future[None]:
         """Hand the outcome to the ledger: a plain call that nothing can cancel."""
+        self._holder.price_as_answered(exchange)
         settled = exchange.settlement = settlement(exchange, ending, keep_content=self._keeps_content(exchange))
         if sink is not None and closing is not None:
             settled.replay = sink.replay(exchange, closing, keep_content=self._keeps_content(exchange))

@@ -4,6 +4,7 @@ Source: https://platform.openai.com/docs/api-reference/chat, and what compatible
 """
 
 from collections import deque
+from typing import Any
 
 import msgspec
 
@@ -44,6 +45,7 @@ class _Body(msgspec.Struct):
     usage: msgspec.Raw = _NOTHING
     error: msgspec.Raw = _NOTHING
     x_groq: _GroqExtra | None = None
+    service_tier: Any = None  # compatible vendors put other things than names there
 
 
 class _ContentPart(msgspec.Struct):
@@ -72,7 +74,7 @@ class AnswerReader:
     """Reads one reply piece by piece and keeps what the ledger needs of it.
 
     `text` are the words for people, `counted` all that the provider counts as output (reasoning and tool calls too).
-    `usage_reports` are the usage objects as they came, oldest first.
+    `usage_reports` are the usage objects as they came, oldest first. `service_tier` is what the provider says it charges by.
     """
 
     def __init__(self, reply: Reply, *, stream: bool, choices: int = 1) -> None:
@@ -88,6 +90,7 @@ class AnswerReader:
         self.counted: list[str] = []
         self.usage_reports: list[bytes] = []
         self.finish_reason: str | None = None
+        self.service_tier: str | None = None
         self.finished = False
         self.terminated = False
 
@@ -229,6 +232,8 @@ class AnswerReader:
             self.counted.append(tool_calls.decode(errors="replace"))
 
     def _note_usage(self, body: _Body) -> None:
+        if isinstance(body.service_tier, str):
+            self.service_tier = body.service_tier
         usage = _given(body.usage) or (_given(body.x_groq.usage) if body.x_groq is not None else b"")
         if usage:
             self.usage_reports.append(usage)

@@ -150,3 +150,9 @@ async def test_after_the_terminator_only_usage_counts():
         (True, False),
         (False, True),
     ]
+
+
+@pytest.mark.parametrize(("stated", "read"), [("priority", "priority"), (None, None), (7, None), ({"a": 1}, None)])
+async def test_the_service_tier_that_the_provider_names_is_noted(stated: object, read: str | None):
+    reader, _ = await streamed(chunk("a", service_tier=stated), chunk(None, "stop"), USAGE_EVENT, DONE)
+    assert reader.service_tier == read

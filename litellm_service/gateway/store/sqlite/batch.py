@@ -32,7 +32,6 @@ class _Open:
 
     hold: Hold
     refs: Refs
-    price_id: int | None
     accounts: Accounts
 
 
@@ -165,7 +164,7 @@ class BatchWriter:
     def _take_hold(self, batch: _Rows, hold: Hold) -> None:
         accounts = self.accounts.admit(hold)
         refs, price_id = self._interner.refs(hold), self._interner.price_id(hold.price)
-        batch.opened[hold.id] = _Open(hold, refs, price_id, accounts)
+        batch.opened[hold.id] = _Open(hold, refs, accounts)
         batch.holds.append(rows.hold_row(hold, self._boot_id, refs, price_id))
         batch.has_holds = True
 
@@ -185,8 +184,7 @@ class BatchWriter:
         hold = settlement.hold
         known = self._open.get(hold.id) or batch.opened.get(hold.id)
         if known is None:  # of an earlier process: nothing is held for it any more
-            refs, price_id = self._interner.refs(hold), self._interner.price_id(hold.price)
-            known = _Open(hold, refs, price_id, self.accounts.of(hold))
+            known = _Open(hold, self._interner.refs(hold), self.accounts.of(hold))
             self.accounts.attach(known.accounts, hold.amount_nano_usd)
         if known.accounts:
             self.accounts.settle(known.accounts, hold.amount_nano_usd, settlement.cost_nano_usd)
@@ -194,7 +192,8 @@ class BatchWriter:
         return known
 
     def _settlement_rows(self, batch: _Rows, settlement: Settlement, at_ms: int, known: _Open) -> None:
-        row = rows.ledger_row(batch.next_ledger_id, settlement, known.refs, known.price_id, at_ms)
+        price_id = self._interner.price_id(settlement.hold.price)  # the answer may have named another service tier
+        row = rows.ledger_row(batch.next_ledger_id, settlement, known.refs, price_id, at_ms)
         batch.next_ledger_id += 1
         batch.ledger.append(row)
         batch.facts.append(rows.facts(row))
