@@ -6,14 +6,17 @@ import random
 import sqlite3
 import statistics
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from administrator import ADMIN_KEY, Administrator
 from auditing import Acknowledged, Findings, compare
 from figures import record
 from load import Load
+from spending import ledger_nano_usd
 from stack import ApiService, Mock, wait_until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.crash, pytest.mark.slow]
@@ -31,6 +34,9 @@ UNDER_LOAD = (
 )
 RANDOM_KILLS = 14
 LONG_FACTOR = 20
+AMPLE_NANO_USD = 10**15
+# About five holds of the load's calls, whose answers the gateway limits to 8,192 tokens under a hard budget.
+TIGHT_NANO_USD = 5 * 86_000_000
 READY_S = 2.0
 DEATH_S = 10.0
 
@@ -44,15 +50,41 @@ class Campaign:
         self.ready_after: list[float] = []
         self.kills = 0
         self.sent = 0
+        self.refused: Counter[int] = Counter()
+        self.tight: str | None = None
 
     def start(self, failpoint: str = "") -> None:
         """Start, noting how long it takes until the service is ready again."""
         self.ready_after.append(self.api.start(GATEWAY_FAILPOINT=failpoint))
 
+    def set_budget(self, scope: str, name: str, nano_usd: int) -> str:
+        """A hard budget beside what runs already; its id."""
+        self.start()
+        made = Administrator(self.api).budget(scope, name, nano_usd)
+        self.api.kill()
+        return made
+
+    def check_budgets(self) -> None:
+        """Nothing is held, and what is spent is what the ledger says."""
+        for standing in Administrator(self.api).send("GET", "/api/budgets")["budgets"]:
+            assert standing["held_nano_usd"] == 0, standing
+            assert standing["spent_nano_usd"] == ledger_nano_usd(self.api), standing
+            assert standing["spent_nano_usd"] <= standing["limit_nano_usd"], standing
+
+    def _make_room(self) -> None:
+        """The tight budget gets room for a few holds: what the last kill left open has used it up."""
+        if self.tight is None:
+            return
+        with contextlib.suppress(OSError):  # it died in recovery
+            admin = Administrator(self.api)
+            spent = admin.standing(self.tight)["spent_nano_usd"]
+            admin.send("PATCH", f"/api/budgets/{self.tight}", {"amount_usd": (spent + TIGHT_NANO_USD) / 1e9})
+
     async def kill_at_random(self) -> None:
         """Start, load, kill."""
         self.start()
-        load = Load(self.api.port)
+        self._make_room()
+        load = Load(self.api.port, key=ADMIN_KEY)
         load.start()
         await asyncio.sleep(random.uniform(0.3, 1.2))
         self.api.kill()
@@ -62,7 +94,8 @@ class Campaign:
         """Start armed, load until the process ends itself (in recovery already, where that passes the point)."""
         self.api.spawn(GATEWAY_FAILPOINT=failpoint)
         wait_until(self.api.ready_or_dead, DEATH_S, "readiness or death")
-        load = Load(self.api.port)
+        self._make_room()
+        load = Load(self.api.port, key=ADMIN_KEY)
         load.start()
         await self._death(failpoint)
         await self._end(load)
@@ -86,6 +119,7 @@ class Campaign:
         await load.stop()
         self.kills += 1
         self.sent += load.sent
+        self.refused.update(load.refused)
         self.acknowledged += load.acknowledged
 
     def recover(self) -> None:
@@ -103,7 +137,7 @@ class Campaign:
 
 @pytest.fixture
 def campaign(folder: Path, fresh_mock: Mock) -> Iterator[Campaign]:
-    api = ApiService(folder, fresh_mock.url)
+    api = ApiService(folder, fresh_mock.url, None, GATEWAY_ADMIN_KEY=ADMIN_KEY)
     yield Campaign(api)
     api.kill()
 
@@ -125,19 +159,28 @@ def check(campaign: Campaign, mock: Mock) -> Findings:
 async def test_kills_at_random_and_at_every_point_lose_nothing(
     campaign: Campaign, fresh_mock: Mock, long_form: bool
 ) -> None:
+    """A quarter without budgets, half under an ample hard one, the last quarter under a tight one too."""
     rounds = LONG_FACTOR if long_form else 1
     deeds = [campaign.kill_at_random for _ in range(RANDOM_KILLS * rounds)]
     deeds += [campaign.die_in_recovery for _ in range(rounds)]
     points = list(UNDER_LOAD) * rounds
     random.shuffle(points)
     began = time.monotonic()
-    for i in range(max(len(deeds), len(points))):
+    steps = max(len(deeds), len(points))
+    for i in range(steps):
+        if i == steps // 4:
+            campaign.set_budget("everything", "", AMPLE_NANO_USD)
+        if i == 3 * steps // 4:
+            campaign.tight = campaign.set_budget("model", "openai/gpt-4o", TIGHT_NANO_USD)
         if i < len(deeds):
             await deeds[i]()
         if i < len(points):
             await campaign.die_at(points[i])
     campaign.recover()
     findings = check(campaign, fresh_mock)
+    campaign.check_budgets()
+    assert set(campaign.refused) <= {402, 503}
+    assert campaign.refused[402] > 0
     assert campaign.kills >= 25 * rounds
     record(
         "a crash",
@@ -148,6 +191,7 @@ async def test_kills_at_random_and_at_every_point_lose_nothing(
         duplicates=len(findings.duplicated),
         dispatched=findings.dispatched,
         estimated=findings.estimated,
+        refused_by_the_tight_budget=campaign.refused[402],
         ready_again_s=f"{statistics.median(campaign.ready_after):.2f} median, {max(campaign.ready_after):.2f} most",
         seconds=time.monotonic() - began,
     )
@@ -159,7 +203,7 @@ async def test_dying_in_the_first_migration_leaves_a_file_that_starts(campaign: 
     api.spawn(GATEWAY_FAILPOINT="in_migration")
     wait_until(lambda: not api.running, DEATH_S, "the failpoint in_migration")
     campaign.start()
-    load = Load(api.port, workers=4)
+    load = Load(api.port, workers=4, key=ADMIN_KEY)
     load.start()
     await asyncio.sleep(0.5)
     await load.stop()
@@ -173,7 +217,7 @@ async def test_dying_in_the_first_migration_leaves_a_file_that_starts(campaign: 
 async def test_a_stream_killed_in_the_middle_is_estimated_near_the_truth(campaign: Campaign, fresh_mock: Mock) -> None:
     """Progress rides along once a second: the estimate may miss what came after it."""
     campaign.start()
-    load = Load(campaign.api.port, workers=8, delay_ms=20, tokens=500, words=200)
+    load = Load(campaign.api.port, workers=8, delay_ms=20, tokens=500, words=200, key=ADMIN_KEY)
     load.start()
     await asyncio.sleep(3.5)
     campaign.api.kill()

@@ -5,6 +5,7 @@ import json
 import random
 from typing import Any
 
+from administrator import bearer
 from auditing import Acknowledged
 from prompts import ROUTES, body, new_marker, prompt
 from rawhttp import Broken, Client, connect, request_bytes
@@ -16,11 +17,14 @@ _PAUSE_S = 0.05
 class Load:
     """`workers` clients, each with one request at a time until `stop`; a broken request is simply not acknowledged."""
 
-    def __init__(self, port: int, workers: int = 12, delay_ms: float = 10, tokens: int = 25, words: int = 20) -> None:
+    def __init__(
+        self, port: int, workers: int = 12, delay_ms: float = 10, tokens: int = 25, words: int = 20, key: str = ""
+    ) -> None:
         self._port = port
         self._workers = workers
         self._script = {"delay_ms": delay_ms, "tokens": tokens}
         self._words = words
+        self._headers = bearer(key) if key else {}
         self._running = False
         self._tasks: list[asyncio.Task[None]] = []
         self.acknowledged: list[Acknowledged] = []
@@ -54,7 +58,9 @@ class Load:
         client = await connect(self._port)
         self.sent += 1
         try:
-            await client.send(request_bytes(ROUTES[route], body(route, text, stream=stream, user=marker)))
+            await client.send(
+                request_bytes(ROUTES[route], body(route, text, stream=stream, user=marker), self._headers)
+            )
             reply = await client.head()
             if reply.status != 200:
                 self.refused.append(reply.status)
