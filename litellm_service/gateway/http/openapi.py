@@ -20,6 +20,9 @@ _RANGE = {
     "to": "end, ISO 8601 (default: now)",
     "tz": "IANA time zone that shapes the buckets, for example Europe/Paris (default: UTC)",
 }
+_COMPARE = {
+    "compare": "`previous` adds T of the period before: as many local months or days where the range is whole ones, else as long"
+}
 _FILTERS = dict.fromkeys(FILTERS, "narrows; repeat it for “or”")
 _PAGE = {
     "id": "the first characters of an id, over all time",
@@ -71,12 +74,14 @@ DOCS = (
         path="/api/usage",
         reply="UsageReport",
         title="Usage over time",
-        about="One series per group; the totals are the same in every grouping. A cost of null means: not priced.",
+        about="One series per group; the totals are the same in every grouping. A cost of null means: not priced. "
+        "Members see what is their own, here and everywhere: of their key's user, or where it has none of their key.",
         parameters={
             **_RANGE,
             "bucket": "hour, day, week or month",
             "group_by": f"any of {', '.join(FILTERS)}",
             "limit": "how many groups, the dearest first: 1 to 1000 (default 50); the rest is summed up in `others`",
+            **_COMPARE,
             **_FILTERS,
         },
     ),
@@ -85,15 +90,20 @@ DOCS = (
         path="/api/stats",
         reply="Stats",
         title="Totals across all users",
-        parameters={**_RANGE, **_FILTERS},
+        about="To a member: of what is its own.",
+        parameters={**_RANGE, **_COMPARE, **_FILTERS},
     ),
     Doc(
         method="GET",
         path="/api/user/{user_id}/usage",
         reply="UserUsage",
         title="One user's usage",
-        about="An unknown user has zeros.",
-        parameters={**_RANGE, **{name: _FILTERS[name] for name in ("application_id", "model", "provider", "status")}},
+        about="An unknown user has zeros; to a member there are no users but its own.",
+        parameters={
+            **_RANGE,
+            **_COMPARE,
+            **{name: _FILTERS[name] for name in ("application_id", "model", "provider", "status")},
+        },
     ),
     Doc(
         method="GET",

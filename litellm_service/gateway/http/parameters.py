@@ -11,7 +11,7 @@ from gateway.domain.errors import InvalidRequest
 from gateway.domain.money import NANO_PER_USD
 from gateway.domain.time import id_bytes, ms_of_iso, now_ms
 from gateway.identity import Caller
-from gateway.reports.zones import Bucket, Range, outward
+from gateway.reports.zones import Bucket, Range, outward, previous
 from gateway.store.questions import Filters, Owner
 
 T = TypeVar("T")
@@ -65,6 +65,19 @@ def span(given: QueryParams, *, default_days: int | None) -> Range:
     if from_ms >= end:
         raise InvalidRequest("to: it must be later than `from`.", param="to")
     return outward(from_ms, end)
+
+
+def period_before(given: QueryParams, span: Range, zone: ZoneInfo) -> Range | None:
+    """`compare=previous`: the period to compare with; `None` if not asked for."""
+    if not given.get("compare"):
+        return None
+    one_of("compare", given["compare"], ("previous",))
+    before = previous(span, zone)
+    if before is None:
+        raise InvalidRequest(
+            "compare: the period before would begin before 1970. Give `from`, or a later one.", param="compare"
+        )
+    return before
 
 
 def moment(given: QueryParams, name: str) -> int | None:

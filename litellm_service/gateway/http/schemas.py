@@ -5,8 +5,8 @@ from typing import Any
 from gateway.http.admin import documents as administering
 from gateway.http.errors import STATUS
 
-# A string is a type (`?`: may be null; `@`: another shape), a dict an object with all these fields, a list an array,
-# `{"*": shape}` an object with any names.
+# A string is a type (`?`: may be null; `@`: another shape), a dict an object with all these fields (`name?`: may be missing),
+# a list an array, `{"*": shape}` an object with any names.
 Shape = str | dict[str, Any] | list[Any]
 
 _TOKENS = {
@@ -44,6 +44,7 @@ _REQUEST = {
     **_RECENT, "key_id": "string", "operation": "string", "upstream_model": "string", "outcome": "string",
     "cost_nano_usd": "integer?", "overhead": "number?", "attempts": "integer",
 }  # fmt: skip
+_COMPARED = {"totals": "@Totals", "change": {"*": "number?"}}
 _AMOUNT = {"amount_usd": "number?", "amount_nano_usd": "integer?"}
 _LINE = {"item": "string", "quantity": "integer", "unit_price_usd_per_million": "number?", **_AMOUNT}
 _ATTEMPT = {
@@ -78,14 +79,17 @@ SHAPES: dict[str, Shape] = {
     "UsageReport": {
         "from": "string", "to": "string", "tz": "string", "bucket": "string", "group_by": ["string"], "totals": "@Totals",
         "groups": [{"key": {}, "totals": "@Totals", "series": [{"start": "string", **_TOTALS}]}],
-        "others": "@Totals?", "group_count": "integer",
+        "others": "@Totals?", "group_count": "integer", "refusals": [{"code": "string", "count": "integer"}],
+        "previous?": "@Comparison",
     },
+    "Comparison": {"from": "string", "to": "string", **_COMPARED, "groups": [{"key": {}, **_COMPARED}]},
     "Stats": {
         "summary": {**_SUMMARY, "users": "integer"},
         "usage_by_model": [_BY_MODEL],
         "usage_by_application": [{"application_id": "string", **_TOTALS}],
         "usage_by_user": [{"user_id": "string", **_TOTALS}],
         "usage_by_provider": [{"provider": "string", **_TOTALS}],
+        "previous?": "@Comparison",
     },
     "UserUsage": {
         "user_id": "string",
@@ -93,6 +97,7 @@ SHAPES: dict[str, Shape] = {
         "usage_by_application": [{"application_id": "string", **_TOTALS}],
         "usage_by_model": [_BY_MODEL],
         "recent_requests": [_RECENT],
+        "previous?": "@Comparison",
     },
     "RequestList": {"requests": ["@Request"], "next_cursor": "string?"},
     "RequestDetail": {
@@ -141,8 +146,8 @@ def schema(shape: Shape) -> dict[str, Any]:
             return {"type": "object", "additionalProperties": schema(shape["*"])}
         return {
             "type": "object",
-            "required": list(shape),
-            "properties": {name: schema(of) for name, of in shape.items()},
+            "required": [name for name in shape if not name.endswith("?")],
+            "properties": {name.removesuffix("?"): schema(of) for name, of in shape.items()},
         }
     name = shape.removesuffix("?")
     found: dict[str, Any] = {"$ref": f"#/components/schemas/{name[1:]}"} if name.startswith("@") else {"type": name}

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from gateway.domain.errors import NotFound
 from gateway.http import parameters as p
+from gateway.reports.comparison import previous
 from gateway.reports.requests import page
 from gateway.reports.usage import Totals, UsageQuery, overview
 from gateway.reports.usage import usage as usage_report
@@ -24,7 +25,7 @@ _INTERNALS = ("key_id", "operation", "upstream_model", "outcome", "overhead", "a
 async def usage(request: Request) -> Response:
     """One time series per group, and totals that are the same in every grouping."""
     given = request.query_params
-    p.refuse_unknown(given, (*_RANGE, "bucket", "group_by", "limit", *p.FILTERS))
+    p.refuse_unknown(given, (*_RANGE, "bucket", "group_by", "limit", "compare", *p.FILTERS))
     span = p.span(given, default_days=DEFAULT_DAYS)
     query = UsageQuery(
         span=span,
@@ -34,13 +35,18 @@ async def usage(request: Request) -> Response:
         group_by=p.group_by(given),
         limit=p.limit(given, default=50, most=1000),
     )
-    return _json(await usage_report(request.app.state.reader, query))
+    reader: Reader = request.app.state.reader
+    before = p.period_before(given, span, query.zone)
+    report = await usage_report(reader, query)
+    if before is not None:
+        report["previous"] = await previous(reader, query, before, report["totals"], report["groups"])
+    return _json(report)
 
 
 async def stats(request: Request) -> Response:
     """Aggregates over all users."""
     given = request.query_params
-    p.refuse_unknown(given, (*_RANGE, *p.FILTERS))
+    p.refuse_unknown(given, (*_RANGE, "compare", *p.FILTERS))
     reader: Reader = request.app.state.reader
     query = UsageQuery(span=p.span(given, default_days=None), zone=p.zone(given), filters=p.filters(request))
     groupings = (_BY_MODEL, ("application_id",), ("user_id",), ("provider",))
@@ -58,6 +64,7 @@ async def stats(request: Request) -> Response:
             "usage_by_application": applications,
             "usage_by_user": users,
             "usage_by_provider": providers,
+            **await _compared(request, query, total),
         }
     )
 
@@ -65,7 +72,7 @@ async def stats(request: Request) -> Response:
 async def user_usage(request: Request) -> Response:
     """The seed's object; an unknown user is zeros, and to a member there are no users but its own."""
     given, user_id = request.query_params, request.path_params["user_id"]
-    p.refuse_unknown(given, (*_RANGE, "application_id", "model", "provider", "status"))
+    p.refuse_unknown(given, (*_RANGE, "compare", "application_id", "model", "provider", "status"))
     reader: Reader = request.app.state.reader
     await _check_own(reader, p.owner(request), user_id)
     filters = p.filters(request, user_id=user_id)
@@ -79,8 +86,15 @@ async def user_usage(request: Request) -> Response:
             "usage_by_application": applications,
             "usage_by_model": models,
             "recent_requests": await _recent(reader, query, filters),
+            **await _compared(request, query, total),
         }
     )
+
+
+async def _compared(request: Request, query: UsageQuery, total: Totals) -> dict[str, Any]:
+    """`previous`, if it is asked for."""
+    before = p.period_before(request.query_params, query.span, query.zone)
+    return {} if before is None else {"previous": await previous(request.app.state.reader, query, before, total)}
 
 
 async def _check_own(reader: Reader, owner: Owner | None, user_id: str) -> None:

@@ -1,5 +1,6 @@
 """Totals, groups and time series of usage."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -41,19 +42,22 @@ class UsageQuery(msgspec.Struct, frozen=True, kw_only=True):
 async def usage(reader: Reader, query: UsageQuery) -> dict[str, Any]:
     """`/api/usage`: the same totals whatever the grouping, and one series per group with a point for every bucket.
 
-    The `limit` dearest groups are shown; `others` is the sum of the rest, `None` if there is none.
+    The `limit` dearest groups are shown; `others` is the sum of the rest, `None` if there is none. `refusals` counts what
+    never was admitted.
     """
     segments = zones.segments(query.span, query.zone)
     parts = tuple(Part(s.start, s.end, s.offset_s, zones.unit_s(query.bucket)) for s in segments)
     question = UsageQuestion(parts=parts, filters=query.filters, group_by=query.group_by, limit=query.limit)
-    (answer,) = await reader.usage([question])
+    (answer,), refused = await asyncio.gather(
+        reader.usage([question]), reader.refusals(query.span.start, query.span.end, query.filters)
+    )
     by_group = _by_group(query, segments, answer.cells)
     whole = {group: added(own.values()) for group, own in by_group.items()}
     instants = zones.starts(query.span, query.bucket, query.zone)
     everything = [*whole.values(), *([answer.others] if answer.others else [])]
     return {
-        "from": _iso(query.span.start_ms),
-        "to": _iso(query.span.end_ms),
+        "from": iso(query.span.start_ms),
+        "to": iso(query.span.end_ms),
         "tz": query.zone.key,
         "bucket": query.bucket,
         "group_by": list(query.group_by),
@@ -68,6 +72,7 @@ async def usage(reader: Reader, query: UsageQuery) -> dict[str, Any]:
         ],
         "others": totals(answer.others) if answer.others else None,
         "group_count": answer.group_count,
+        "refusals": [{"code": code, "count": count} for code, count in refused],
     }
 
 
@@ -154,5 +159,6 @@ def _ranked(groups: dict[Group, Figures]) -> list[Group]:
     return sorted(groups, key=lambda group: (-groups[group].sums[_COST], -groups[group].sums[0], group))
 
 
-def _iso(at_ms: int) -> str:
+def iso(at_ms: int) -> str:
+    """`2025-11-03T12:00:00Z`, as ranges are shown."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

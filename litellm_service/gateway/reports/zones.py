@@ -63,6 +63,19 @@ def segments(span: Range, zone: ZoneInfo) -> list[Segment]:
     return found
 
 
+def previous(span: Range, zone: ZoneInfo) -> Range | None:
+    """The period right before: as many local months or days if the range is whole ones, else as many quarters of an hour.
+
+    `None` if it would begin before 1970.
+    """
+    first, last = _whole_day(span.start, zone), _whole_day(span.end, zone)
+    if first is None or last is None:
+        start = 2 * span.start - span.end
+    else:
+        start = int(midnight(_as_long_before(first, last), zone).timestamp()) // QUARTER_S
+    return Range(start, span.start) if start >= 0 else None
+
+
 def bucket_start(unit: int, offset_s: int, bucket: Bucket, zone: ZoneInfo) -> datetime:
     """When a bucket begins, as an instant shown in the zone.
 
@@ -88,6 +101,23 @@ def starts(span: Range, bucket: Bucket, zone: ZoneInfo) -> list[datetime]:
         for unit in range(first, last + 1):
             found[bucket_start(unit, segment.offset_s, bucket, zone).astimezone(UTC)] = None
     return [instant.astimezone(zone) for instant in sorted(found)]
+
+
+def _whole_day(quarter: int, zone: ZoneInfo) -> date | None:
+    """The local day that begins at this instant, if one does."""
+    day = datetime.fromtimestamp(quarter * QUARTER_S, zone).date()
+    return day if midnight(day, zone).timestamp() == quarter * QUARTER_S else None
+
+
+def _as_long_before(first: date, last: date) -> date:
+    if first.day == last.day == 1:
+        months = 2 * _months(first) - _months(last)
+        return date(months // 12, months % 12 + 1, 1)
+    return first - (last - first)
+
+
+def _months(day: date) -> int:
+    return 12 * day.year + day.month - 1
 
 
 def _first_day(day: date, bucket: Bucket) -> date:

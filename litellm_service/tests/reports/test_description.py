@@ -13,7 +13,10 @@ from gateway.http.schemas import outline
 pytestmark = pytest.mark.anyio
 
 READING = {
-    "/api/usage": ("/api/usage", [("from", "2026-10-30T00:00:00Z"), ("group_by", "user_id"), ("limit", "2")]),
+    "/api/usage": (
+        "/api/usage",
+        [("from", "2026-10-30T00:00:00Z"), ("group_by", "user_id"), ("limit", "2"), ("compare", "previous")],
+    ),
     "/api/stats": ("/api/stats", []),
     "/api/user/{user_id}/usage": ("/api/user/user-1/usage", []),
     "/api/requests": ("/api/requests", [("limit", "200")]),

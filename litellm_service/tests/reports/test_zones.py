@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.reports.zones import QUARTER_S, Range, bucket_start, outward, segments, starts, unit_s
+from gateway.reports.zones import QUARTER_S, Range, bucket_start, outward, previous, segments, starts, unit_s
 
 ZONES = [
     "UTC",
@@ -48,7 +48,7 @@ def test_every_quarter_falls_into_the_bucket_that_contains_it(start, length, nam
     for segment in segments(span, zone):
         for at in {segment.start, segment.end - 1}:
             unit = (at * QUARTER_S + segment.offset_s) // unit_s(bucket)
-            begin = bucket_start(unit, segment.offset_s, bucket, zone)
+            begin = bucket_start(unit, segment.offset_s, bucket, zone).astimezone(UTC)
             assert begin in instants
             assert begin <= datetime.fromtimestamp(at * QUARTER_S, UTC)
 
@@ -74,3 +74,29 @@ def test_a_midnight_that_does_not_exist_is_the_first_instant_of_its_day():
 
 def test_ranges_are_rounded_outward():
     assert outward(900_001, 1_800_001) == Range(1, 3)
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "end", "before"),
+    [
+        ("UTC", "2026-10-01T00:00", "2026-11-01T00:00", "2026-09-01T00:00"),
+        ("Europe/Paris", "2026-03-01T00:00", "2026-04-01T00:00", "2026-02-01T00:00"),
+        ("UTC", "2027-01-01T00:00", "2027-03-01T00:00", "2026-11-01T00:00"),
+        ("UTC", "2026-01-01T00:00", "2027-01-01T00:00", "2025-01-01T00:00"),
+        ("Europe/Paris", "2026-10-25T00:00", "2026-10-26T00:00", "2026-10-24T00:00"),
+        ("America/Los_Angeles", "2026-11-02T00:00", "2026-11-09T00:00", "2026-10-26T00:00"),
+        ("Asia/Kathmandu", "2026-10-03T00:00", "2026-10-05T00:00", "2026-10-01T00:00"),
+        ("Africa/Cairo", "2026-04-24T01:00", "2026-04-25T00:00", "2026-04-23T00:00"),
+        ("UTC", "2026-10-01T10:00", "2026-10-01T14:30", "2026-10-01T05:30"),
+        ("UTC", "2026-10-02T00:00", "2026-10-03T18:00", "2026-09-30T06:00"),
+        ("Europe/Paris", "2026-10-01T00:00", "2026-10-31T23:00", "2026-08-31T00:00"),
+    ],
+)
+def test_the_period_before_is_as_many_local_months_or_days_or_else_as_long(zone, start, end, before):
+    first = quarter(start, zone)
+    assert previous(Range(first, quarter(end, zone)), ZoneInfo(zone)) == Range(quarter(before, zone), first)
+
+
+def test_before_1970_there_is_nothing_to_compare_with():
+    assert previous(Range(0, 4), ZoneInfo("UTC")) is None
+    assert previous(outward(86_400_000 * 20, 86_400_000 * 50), ZoneInfo("UTC")) is None

@@ -68,4 +68,6 @@ CREATE TABLE refusals (
 
 CREATE INDEX requests_by_key ON requests (key_id, admitted_at_ms) WHERE length(key_id) = 16;
 
+CREATE INDEX rollups_by_key ON rollups (key_ref, quarter);
+
 ALTER TABLE ledger ADD COLUMN newly_priced INTEGER NOT NULL DEFAULT 0;

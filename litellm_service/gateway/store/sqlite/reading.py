@@ -14,6 +14,7 @@ from gateway.domain.time import monotonic
 from gateway.store.questions import (
     AttemptQuery,
     AuditQuery,
+    Filters,
     FullRequest,
     Owner,
     PricedAttempt,
@@ -25,6 +26,7 @@ from gateway.store.questions import (
 from gateway.store.sqlite import replays
 from gateway.store.sqlite.administration import audit_entries
 from gateway.store.sqlite.attempt_reading import attempts
+from gateway.store.sqlite.refusal_reading import refusals
 from gateway.store.sqlite.request_reading import full_request, list_requests
 from gateway.store.sqlite.usage_reading import answer
 
@@ -59,6 +61,10 @@ class Reader:
     async def usage(self, questions: Sequence[UsageQuestion]) -> list[UsageAnswer]:
         """An answer to each question, all of the same moment."""
         return await self._read(lambda connection: [answer(connection, question) for question in questions])
+
+    async def refusals(self, start: int, end: int, filters: Filters) -> list[tuple[str, int]]:
+        """Codes and counts of what was refused in a range of quarters of an hour since 1970, the most frequent first."""
+        return await self._read(lambda connection: refusals(connection, start, end, filters))
 
     async def requests(self, query: RequestQuery) -> list[dict[str, Any]]:
         """At most `limit` rows by column (`LIST_COLUMNS`), newest first, without any content."""

@@ -41,7 +41,10 @@ class _Source(NamedTuple):
 
 
 _QUARTERS = _Source("rollups", "quarter", QUARTER_S)
-_QUARTERS_OF_USERS = _Source("rollups INDEXED BY rollups_by_user", "quarter", QUARTER_S)
+_QUARTERS_OF = {
+    "user_id": _Source("rollups INDEXED BY rollups_by_user", "quarter", QUARTER_S),
+    "key_id": _Source("rollups INDEXED BY rollups_by_key", "quarter", QUARTER_S),
+}
 _HOURS = _Source("rollup_hours", "hour", QUARTER_S * QUARTERS_PER_HOUR)
 _TAIL_QUARTERS = _Source(_TAIL, "quarter", QUARTER_S)
 _ALONE = {("user_id",), ("key_id",)}
@@ -157,7 +160,7 @@ def _rows(
 def _readings(part: Part, match: Match, group_by: Sequence[str]) -> Iterator[tuple[_Source, int, int, Sequence[int]]]:
     """What to read from where: a source, from and to in its own time, and the times in between to leave out."""
     yield _TAIL_QUARTERS, part.start, part.end, ()
-    fine = _QUARTERS_OF_USERS if "user_id" in match.names else _QUARTERS
+    fine = next((source for name, source in _QUARTERS_OF.items() if name in match.names), _QUARTERS)
     coarse, cut = _coarse(match, group_by), cut_hours(part)
     if coarse is None or len(cut) > MANY_CUT_HOURS:
         yield fine, part.start, part.end, ()
