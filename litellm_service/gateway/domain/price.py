@@ -6,6 +6,16 @@ import msgspec
 
 from gateway.domain.usage import Usage
 
+FALLBACK = {
+    "cache_read": "input",
+    "cache_write": "input",
+    "cache_write_1h": "cache_write",
+    "audio_input": "input",
+    "image_input": "input",
+    "reasoning": "output",
+    "audio_output": "output",
+    "image_output": "output",
+}
 FEES = ("request", "search", "searching", "second", "character", "image")
 
 

@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from gateway.domain.price import FALLBACK, FEES
+
 Model = dict[str, Any]
 Rates = dict[str, int]
 
+SAMPLE = "sample_spec"
 PICO = Decimal(10) ** 12
 DAY = 24 * 60
 MAX_PICO_PER_UNIT = 10**15  # 1,000 USD: no token or call costs that; larger means a damaged map
@@ -37,17 +40,7 @@ UNITS_OF_MODE = {
     "rerank": {"input_cost_per_query": "search"},
     "search": {"input_cost_per_query": "search"},
 }
-FALLBACK = {
-    "cache_read": "input",
-    "cache_write": "input",
-    "cache_write_1h": "cache_write",
-    "audio_input": "input",
-    "image_input": "input",
-    "reasoning": "output",
-    "audio_output": "output",
-    "image_output": "output",
-}
-CLASSES = ("input", *FALLBACK, "output", "request", "search", "searching", "second", "character", "image")
+CLASSES = ("input", *FALLBACK, "output", *FEES)
 ABILITY_OF_FIELD = {
     "supports_vision": "vision",
     "supports_function_calling": "tools",
@@ -70,9 +63,14 @@ _TIERED = re.compile(r"(.+)_above_(\d+)k_tokens")
 
 def compact(source: str, version: str, date: str) -> str:
     """The compact map as JSON: one line per model, grouped by LiteLLM's provider, everything sorted."""
+    return compacted(json.loads(source, parse_float=Decimal), version, date)
+
+
+def compacted(rows: Model, version: str, date: str) -> str:
+    """The same of rows by model, decimal numbers as `Decimal`; rows that make no sense have no price."""
     groups: dict[str, dict[str, Model]] = {}
-    for key, row in json.loads(source, parse_float=Decimal).items():
-        if key != "sample_spec" and isinstance(row.get("litellm_provider"), str):
+    for key, row in rows.items():
+        if key != SAMPLE and isinstance(row.get("litellm_provider"), str):
             groups.setdefault(row["litellm_provider"], {})[key] = entry(key, row)
     return "".join(lines(groups, version, date))
 

@@ -166,6 +166,14 @@ class ModelMap:
                 return _info(row, upstream_model, *located)
         return None
 
+    def all_models(self, provider: str) -> dict[str, ModelInfo]:
+        """Every model of a provider, whatever it is for, by canonical name."""
+        row = self._catalog.providers.get(provider)
+        if row is None or row.wire == "demo":
+            return {}
+        infos = (self.find(provider, name) for name in sorted(set(self._names_at(row))))
+        return {info.canonical: info for info in infos if info is not None}
+
     def chat_models(self, provider: str) -> list[ModelInfo]:
         """Every chat model of a provider, by name; empty for a provider the map says nothing of."""
         if provider == "demo":
