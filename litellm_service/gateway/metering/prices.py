@@ -14,7 +14,7 @@ from gateway.metering.models import ModelInfo, ModelMap, OffPeak
 
 DEMO_VERSION = "1"
 _USUAL = frozenset(("", "default", "standard", "standard_only", "on_demand"))
-_TIERS = {"priority": "priority", "fast": "priority", "flex": "flex", "ultrafast": "ultrafast", "batch": "batch"}
+TIERS = {"priority": "priority", "fast": "priority", "flex": "flex", "ultrafast": "ultrafast", "batch": "batch"}
 _LIVE_TIERS = ("priority", "flex", "ultrafast")
 _KEPT = 4096
 
@@ -96,7 +96,7 @@ class PriceBook:
         at usual hours.
         """
         era = len(self._starts) if at_ms is None or not self._starts else bisect_right(self._starts, at_ms)
-        asked = (provider, upstream_model, _TIERS.get(service_tier, ""), era)
+        asked = (provider, upstream_model, TIERS.get(service_tier, ""), era)
         entry = self._known.get(asked) or self._looked_up(asked)
         if entry.at_some_hours and at_ms is not None and entry.at_some_hours[0].open_at(at_ms):
             return entry.at_some_hours[1]
@@ -119,7 +119,7 @@ class PriceBook:
         usual = self.price(provider, upstream_model, at_ms=at_ms)
         if service_tier in _USUAL:
             return [] if usual is None else [usual]
-        named = (service_tier,) if service_tier in _TIERS else _LIVE_TIERS
+        named = (service_tier,) if service_tier in TIERS else _LIVE_TIERS
         prices = [usual, *(self.price(provider, upstream_model, tier, at_ms=at_ms) for tier in named)]
         return [price for place, price in enumerate(prices) if price is not None and price not in prices[:place]]
 
@@ -128,7 +128,7 @@ class PriceBook:
 
         Providers charge by the tier that they state (platform.openai.com/docs/guides/priority-processing).
         """
-        if answered is None or _TIERS.get(answered, "") == _TIERS.get(asked, ""):
+        if answered is None or TIERS.get(answered, "") == TIERS.get(asked, ""):
             return hold.price
         return self.price(hold.provider, hold.upstream_model, answered, at_ms=hold.admitted_at_ms)
 

@@ -101,8 +101,20 @@ class UsageAnswer(msgspec.Struct, frozen=True):
     others: Figures | None
 
 
+# A request's columns in lists, without any content.
+REQUEST_COLUMNS = (
+    "id", "admitted_at_ms", "application_id", "user_id", "key_id", "operation", "model", "provider", "upstream_model", "status",
+    "outcome", "http_status", "stream", "prompt_tokens", "cached_tokens", "cache_write_tokens", "completion_tokens",
+    "reasoning_tokens", "total_tokens", "cost_nano_usd", "cost_source", "response_time", "time_to_first_token", "overhead",
+    "attempts", "error_message",
+)  # fmt: skip
+
+
 class RequestQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which requests: newest first, before the id `cursor`; costs in nano-USD, times in seconds, `None` narrows nothing."""
+    """Which requests: newest first, before the id `cursor` and from the id `down_to` on.
+
+    Costs in nano-USD, times in seconds, `None` narrows nothing.
+    """
 
     filters: Filters = Filters()
     from_ms: int | None = None
@@ -113,7 +125,15 @@ class RequestQuery(msgspec.Struct, frozen=True, kw_only=True):
     max_response_time: float | None = None
     id_prefix: str = ""
     cursor: str | None = None
+    down_to: str | None = None
     limit: int = 50
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """Some requests (`REQUEST_COLUMNS`), newest first, and the `cursor` with which to go on; `None`: there are no more."""
+
+    rows: list[tuple[Any, ...]]
+    cursor: str | None
 
 
 class StoredReplay(msgspec.Struct, frozen=True):
@@ -145,7 +165,10 @@ class AttemptQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PricedAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """A settled attempt, its usage and what it costs by now (`None`: not priced), and the price it was charged at."""
+    """A settled attempt, its usage and what it costs by now (`None`: not priced), and the price it was charged at.
+
+    `settled_nano_usd` is what it cost before any correction, `held_nano_usd` what was set aside for it.
+    """
 
     id: int
     request_id: bytes
@@ -158,6 +181,8 @@ class PricedAttempt(msgspec.Struct, frozen=True, kw_only=True):
     price: Price | None
     cost_nano_usd: int | None
     source: CostSource
+    settled_nano_usd: int | None
+    held_nano_usd: int
 
 
 class FullRequest(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from gateway.store.questions import AttemptQuery, PricedAttempt
 _ATTEMPTS = f"""
 SELECT l.id, l.request_id, l.attempt, l.admitted_at_ms, m.name, p.name, um.name, prices.terms, l.usage_detail, l.input_tokens,
     l.cache_read_tokens, l.cache_write_tokens, l.output_tokens, l.reasoning_tokens, l.estimated, l.cost_nano_usd, l.cost_source,
+    l.held_nano_usd,
     (SELECT count(*) FROM ledger c WHERE c.request_id = l.request_id AND c.attempt = l.attempt AND c.kind = {Kind.CORRECTION:d}),
     (SELECT coalesce(sum(c.cost_nano_usd), 0) FROM ledger c
         WHERE c.request_id = l.request_id AND c.attempt = l.attempt AND c.kind = {Kind.CORRECTION:d})
@@ -31,7 +32,7 @@ def attempts(connection: sqlite3.Connection, query: AttemptQuery) -> list[Priced
 
 def _attempt(row: tuple[Any, ...]) -> PricedAttempt:
     id_, request_id, attempt, at_ms, model, provider, upstream_model, terms, detail = row[:9]
-    plain, cached, written, output, reasoning, estimated, cost, source, corrections, corrected = row[9:]
+    plain, cached, written, output, reasoning, estimated, cost, source, held, corrections, corrected = row[9:]
     if detail is not None:
         usage = msgspec.json.decode(str(detail), type=Usage)
     else:
@@ -50,6 +51,7 @@ def _attempt(row: tuple[Any, ...]) -> PricedAttempt:
             "provider": provider, "upstream_model": upstream_model, "cost_nano_usd": known,
             "price": None if terms is None else msgspec.json.decode(str(terms), type=Price),
             "usage": usage, "source": CostSource(source),
+            "settled_nano_usd": cost, "held_nano_usd": held,
         },
         PricedAttempt,
     )  # fmt: skip
