@@ -16,6 +16,7 @@ SUITES = {
     "secrets": "test_secrets.py",
     "framing": "test_framing.py",
     "shutdown": "test_shutdown.py",
+    "upgrade": "test_upgrade.py",
 }
 
 
