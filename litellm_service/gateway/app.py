@@ -13,6 +13,7 @@ from gateway.admission.limits import RateLimits
 from gateway.domain.failpoint import failpoint
 from gateway.domain.time import now_ms
 from gateway.domain.usage import Usage
+from gateway.endpoints import endpoints, lack, provider_view
 from gateway.exchange import Running
 from gateway.http.answering import CallingRoute
 from gateway.http.errors import status_of
@@ -29,17 +30,22 @@ from gateway.metering.models import ModelMap
 from gateway.metering.prices import PriceBook, priced
 from gateway.pipeline.holding import Holder
 from gateway.pipeline.run import Pipeline
-from gateway.providers.deployment import Endpoint
 from gateway.providers.litellm_worker.process import LiteLLMWorker
-from gateway.providers.transport import Transport, split_url
+from gateway.providers.transport import Transport
 from gateway.providers.upstreams import Upstreams
+from gateway.providers.webhook import Webhook
 from gateway.routing.router import Router
-from gateway.settings import ProviderSetting, Settings
+from gateway.settings import Settings
 from gateway.store.sqlite.reading import Reader
 from gateway.store.sqlite.store import SqliteStore
+from gateway.telemetry.events import Deliver, Events
+from gateway.telemetry.gauges import gauges
 from gateway.telemetry.log import RequestLog
+from gateway.telemetry.metrics import Labels, Metrics
 
 log = logging.getLogger(__name__)
+
+EVENTS_KEPT_MS = 24 * 3_600_000
 
 
 class Gateway:
@@ -54,9 +60,12 @@ class Gateway:
         self.store = SqliteStore(settings.database, __version__)
         self._transport = Transport()
         self._worker = LiteLLMWorker()
-        self._log = RequestLog(as_json=logs_as_json, enabled=settings.server.log_level in {"debug", "info"})
+        self._metrics = Metrics()
+        enabled = settings.server.log_level in {"debug", "info"}
+        self._log = RequestLog(as_json=logs_as_json, metrics=self._metrics, enabled=enabled)
+        self._events = Events(self._webhook(), self.store.delivered, self._metrics.event)
         rows = {name: setting.row for name, setting in settings.providers.items()}
-        missing = {name: why for name, setting in settings.providers.items() if (why := _missing(setting))}
+        missing = {name: why for name, setting in settings.providers.items() if (why := lack(setting))}
         self._models = ModelMap.load()
         self._prices = PriceBook(self._models)
         self._budgets = BudgetBook()
@@ -67,7 +76,7 @@ class Gateway:
         self._state = self._shared_state(open_mode=admin_key is None)
         pipeline = Pipeline(
             router=Router(
-                _endpoints(settings), settings.aliases,
+                endpoints(settings), settings.aliases,
                 provider_of=self._models.provider_of, nearest=self._models.nearest, missing=missing,
             ),
             holder=Holder(self._prices, self._budgets, settings.server.gateway_default_max_tokens),
@@ -94,12 +103,16 @@ class Gateway:
     async def start(self) -> None:
         """Take up what administrators have set, begin to write, resolve orphans."""
         self._in_force.take_up()
+        undelivered = self.store.undelivered(now_ms() - EVENTS_KEPT_MS)
+        self.store.on_event = self._events.raised
         self.store.start()
+        self._events.start(undelivered)
         await self._resolve_orphans()
         self._state.reader = Reader(self.store.database)
 
     async def stop(self) -> None:
         """Called once no request runs any more: settle, flush, close."""
+        await self._events.stop()
         await self._transport.close()
         await self._worker.stop()
         await asyncio.to_thread(self.store.close)
@@ -116,12 +129,26 @@ class Gateway:
         """What the routes find as `request.app.state`; `reader` is there from the start on."""
         return SimpleNamespace(
             administration=Administration(self._in_force),
+            metrics=lambda: self._metrics.text(self._gauges),
             open_mode=open_mode,
             store_content=self._settings.store.store_content,
             max_body_bytes=self._settings.server.max_body_bytes,
             providers=lambda: [
-                _provider_view(setting, self._transport) for setting in self._settings.providers.values()
+                provider_view(setting, self._transport) for setting in self._settings.providers.values()
             ],
+        )
+
+    def _webhook(self) -> Deliver | None:
+        server = self._settings.server
+        if server.gateway_webhook_url is None or server.gateway_webhook_secret is None:
+            return None
+        allow_private = server.gateway_webhook_allow_private
+        url, secret = server.gateway_webhook_url, server.gateway_webhook_secret
+        return Webhook(self._transport, url, secret, allow_private=allow_private).deliver
+
+    def _gauges(self) -> dict[str, dict[Labels, float]]:
+        return gauges(
+            self.store.figures(), self.store.open_holds(), self.store.accounts(), self._health.uptime_s, now_ms()
         )
 
     def _key_changed(self, key_id: str) -> None:
@@ -166,67 +193,6 @@ class Gateway:
 
 def _worker_status(state: str) -> str:
     return {"ready": "ok", "failed": "degraded"}.get(state, "idle")
-
-
-def _endpoints(settings: Settings) -> dict[str, Endpoint]:
-    endpoints = {}
-    for setting in settings.providers.values():
-        endpoint = _endpoint(setting)
-        endpoints.update(dict.fromkeys(setting.row.prefixes, endpoint))
-    return endpoints
-
-
-def _endpoint(setting: ProviderSetting) -> Endpoint:
-    row = setting.row
-    key = setting.api_key
-    lines = [
-        b"content-type: application/json",
-        b"accept-encoding: identity",
-        f"user-agent: litellm-microservices/{__version__}".encode(),
-    ]
-    if key:
-        lines.append(b"authorization: Bearer " + key.encode())
-    if setting.via_litellm:
-        origin, host, path = None, "litellm", "/v1"
-        if setting.base_url:
-            lines.append(b"x-gateway-api-base: " + setting.base_url.encode())
-    elif setting.base_url:
-        origin, path = split_url(setting.base_url)
-        host = origin.authority
-    else:
-        origin, host, path = None, "", ""
-    head = f"POST {path}/chat/completions HTTP/1.1\r\nhost: {host}\r\n".encode() + b"\r\n".join(lines) + b"\r\n"
-    return Endpoint(row, origin, head, (key,) if key else (), setting.via_litellm)
-
-
-def _missing(setting: ProviderSetting) -> str | None:
-    """What to do to be able to call a provider; `None` if it can be called."""
-    row = setting.row
-    if setting.configured:
-        return None
-    if row.key_variable and not row.local:
-        return f"{row.title} has no key here. Put {row.key_variable}=… into .env and start the gateway again."
-    return f"{row.title} is not set up here. Put {row.base_url_variable}=… (its address) into .env and start the gateway again."
-
-
-def _provider_view(setting: ProviderSetting, transport: Transport) -> dict[str, object]:
-    """A provider as `/api/providers` shows it; its connections are counted where the gateway itself makes them."""
-    row, reason = setting.row, _missing(setting)
-    native = row.wire != "demo" and not setting.via_litellm
-    return {
-        "name": row.name,
-        "title": row.title,
-        "configured": setting.configured,
-        "callable": reason is None,
-        "reason": reason,
-        "via": "litellm" if setting.via_litellm else "native" if native else "demo",
-        "base_url": setting.base_url or None,
-        "key_variable": row.key_variable,
-        "key_set": setting.api_key is not None,
-        "open_connections": transport.open_connections(split_url(setting.base_url)[0])
-        if native and setting.base_url
-        else None,
-    }
 
 
 def _with_lifespan(app: App, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]) -> App:

@@ -15,6 +15,7 @@ from gateway.domain.errors import SettingsError
 from gateway.providers.catalog import Catalog, Provider
 from gateway.providers.connection import Timeouts
 from gateway.providers.transport import split_url
+from gateway.providers.webhook import secret_bytes
 
 BESIDE_PACKAGE = Path(__file__).parents[1]
 IS_CHECKOUT = (BESIDE_PACKAGE / "api_service.py").is_file()
@@ -37,6 +38,9 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     gateway_admin_key: str | None = None
     gateway_pepper: str | None = None
     gateway_default_max_tokens: int = 8_192
+    gateway_webhook_url: str | None = None
+    gateway_webhook_secret: str | None = None
+    gateway_webhook_allow_private: bool = False
     cors_origins: tuple[str, ...] = ("http://localhost:5500", "http://127.0.0.1:5500")
     allowed_hosts: tuple[str, ...] = ()
     max_body_bytes: int = 10_000_000
@@ -263,10 +267,25 @@ def _check_server(server: Server) -> None:
     for origin in server.cors_origins:
         if origin == "*" or not origin.startswith(("http://", "https://")) or origin.endswith("/"):
             raise SettingsError(f"CORS_ORIGINS: {origin!r} is no exact origin such as http://localhost:5500.")
+    _check_webhook(server)
     if server.gateway_default_max_tokens < 1:
         raise SettingsError("GATEWAY_DEFAULT_MAX_TOKENS: at least 1.")
     if server.max_body_bytes < 1024:
         raise SettingsError("MAX_BODY_BYTES: at least 1024.")
+
+
+def _check_webhook(server: Server) -> None:
+    url, secret = server.gateway_webhook_url, server.gateway_webhook_secret
+    if (url is None) != (secret is None):
+        raise SettingsError("GATEWAY_WEBHOOK_URL and GATEWAY_WEBHOOK_SECRET: set both or neither.")
+    if url is None or secret is None:
+        return
+    _check_secret("GATEWAY_WEBHOOK_SECRET", secret)
+    try:
+        split_url(url)
+        secret_bytes(secret)
+    except ValueError as error:
+        raise SettingsError(f"GATEWAY_WEBHOOK_URL, GATEWAY_WEBHOOK_SECRET: {error}.") from error
 
 
 def _check_secret(name: str, secret: str) -> None:

@@ -14,6 +14,7 @@ from gateway.cli import _parser
 from gateway.http.errors import STATUS
 from gateway.http.openapi import DOCS as ROUTES
 from gateway.providers.catalog import Catalog
+from gateway.telemetry.metrics import METRICS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -49,6 +50,11 @@ def provider_variables() -> set[str]:
 
 def test_every_setting_is_documented_and_no_other():
     assert set(first_cells(DOCS / "settings.md")) == gateway_variables() | webui_variables()
+
+
+def test_every_metric_is_documented_and_no_other():
+    documented = re.findall(r"^\| `(gateway_[a-z_]+)` \| (\w+) \| (.*) \|$", text_of(DOCS / "metrics.md"), re.MULTILINE)
+    assert documented == [(name, kind, about) for name, (kind, about) in METRICS.items()]
 
 
 def test_documented_defaults_are_the_codes():

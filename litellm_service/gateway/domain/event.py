@@ -5,6 +5,13 @@ from typing import Any
 import msgspec
 
 
+class Delivered(msgspec.Struct, frozen=True):
+    """An event need not be delivered any more."""
+
+    event_id: str
+    at_ms: int
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """What happened to whom; `body` is a JSON object that needs no other source to be understood."""
 

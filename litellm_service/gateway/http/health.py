@@ -20,6 +20,11 @@ class Health:
         self._started_at_ms = now_ms()
         self.ready = True
 
+    @property
+    def uptime_s(self) -> int:
+        """Seconds since the start."""
+        return (now_ms() - self._started_at_ms) // 1000
+
     async def seed(self, request: Request) -> Response:
         """200 while serving, with a status per part."""
         parts = self._parts()
@@ -31,7 +36,7 @@ class Health:
                 "service": "litellm-api",
                 "version": __version__,
                 "timestamp": iso_z(now_ms()),
-                "uptime_s": (now_ms() - self._started_at_ms) // 1000,
+                "uptime_s": self.uptime_s,
                 "parts": parts,
             },
         )

@@ -121,6 +121,7 @@ DOCS = (
         about="Content if it is stored, price, receipt, hold, attempts, route.",
     ),
     *administering.DOCS,
+    Doc(method="GET", path="/metrics", title="Metrics for Prometheus", about="Text; for the roles admin and viewer."),
     Doc(
         method="GET",
         path="/health",
@@ -224,6 +225,8 @@ def _operation(doc: Doc) -> dict[str, Any]:
         content["text/event-stream"] = {"schema": {"type": "string"}}
     if doc.path == "/docs":
         content = {"text/html": {"schema": {"type": "string"}}}
+    if doc.path == "/metrics":
+        content = {"text/plain": {"schema": {"type": "string"}}}
     failure = {
         "description": "an error",
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},

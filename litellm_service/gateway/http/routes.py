@@ -10,7 +10,7 @@ from starlette.routing import Route, Router
 
 from gateway.domain.errors import MethodNotAllowed, NotAllowed, NotFound
 from gateway.domain.key import Role
-from gateway.http import chat, openai, openapi, requests, usage
+from gateway.http import chat, metrics, openai, openapi, requests, usage
 from gateway.http.admin import audit, budgets, keys, limits, me
 from gateway.http.answering import CallingRoute, Parse
 from gateway.http.charging import check_route
@@ -69,6 +69,7 @@ def routes(health: Health, models: ModelList, identity: Identity) -> list[Route]
         ("PATCH", "/api/limits/{limit_id}", ADMINS, limits.changed),
         ("DELETE", "/api/limits/{limit_id}", ADMINS, limits.deleted),
         ("GET", "/api/audit", READERS, audit.listed),
+        ("GET", "/metrics", READERS, metrics.metrics),
     ]
     return [
         *(

@@ -91,6 +91,7 @@ class Pipeline:
         except (LimitError, NotAllowed) as error:
             exchange.give_back()
             self._store.note_refusal(exchange.subject, error.code, exchange.admitted_at_ms)
+            self._log.refused(exchange.subject, error.code)
             raise
         except BaseException:
             exchange.give_back()

@@ -17,12 +17,13 @@ MAX_IDLE_PER_ORIGIN = 256
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Where to connect: a host and port, with TLS or not, or a Unix socket."""
+    """Where to connect: a host and port, with TLS or not, or a Unix socket; `address`: the one to take of the host's."""
 
     host: str
     port: int
     tls: bool
     socket: str | None = None
+    address: str | None = None
 
     @property
     def authority(self) -> str:
@@ -116,7 +117,10 @@ class Transport:
                     connection.is_local = True
                 else:
                     context = self._tls_context() if origin.tls else None
-                    _, connection = await loop.create_connection(protocol, origin.host, origin.port, ssl=context)
+                    _, connection = await loop.create_connection(
+                        protocol, origin.address or origin.host, origin.port, ssl=context,
+                        server_hostname=origin.host if context is not None else None,
+                    )  # fmt: skip
         except TimeoutError:
             raise ProviderTimeout(
                 f"No connection to {origin.authority} within {connect_s:g} s.", never_sent=True

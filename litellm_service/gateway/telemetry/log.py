@@ -9,7 +9,11 @@ import msgspec
 
 from gateway.domain.entry import Settlement
 from gateway.domain.money import usd
+from gateway.domain.scope import Subject
 from gateway.domain.time import id_text, iso_z, now_ms
+from gateway.telemetry.metrics import Metrics
+
+log = logging.getLogger("gateway.refusals")
 
 FLUSH_INTERVAL_S = 0.2
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -60,10 +64,13 @@ def configure(level: str, layout: str) -> bool:
 class RequestLog:
     """One line per attempt, formatted and written after the answer has gone out; never content, never a key.
 
-    Not `enabled` above the level `info`.
+    Not `enabled` above the level `info`; `metrics` counts all the same.
     """
 
-    def __init__(self, *, as_json: bool, enabled: bool = True, stream: TextIO | None = None) -> None:
+    def __init__(
+        self, *, as_json: bool, metrics: Metrics | None = None, enabled: bool = True, stream: TextIO | None = None
+    ) -> None:
+        self._metrics = metrics
         self._enabled = enabled
         self._as_json = as_json
         self._stream = stream or sys.stderr
@@ -71,17 +78,24 @@ class RequestLog:
 
     def add(self, settlement: Settlement) -> None:
         """Note an outcome; it is written within 0.2 s."""
-        if not self._enabled:
-            return
         if not self._pending:
             asyncio.get_running_loop().call_later(FLUSH_INTERVAL_S, self.flush)
         self._pending.append(settlement)
 
+    def refused(self, subject: Subject, code: str) -> None:
+        """Note a request that was not admitted."""
+        if self._metrics is not None:
+            self._metrics.refused(code)
+        log.info("refused: %s for %s of %s, key %s", code, subject.model, subject.user_id, subject.key_id or "none")
+
     def flush(self) -> None:
         """Write what waits."""
         pending, self._pending = self._pending, []
+        if self._metrics is not None:
+            for settlement in pending:
+                self._metrics.add(settlement)
         line = _json_line if self._as_json else _readable_line
-        if pending:
+        if pending and self._enabled:
             self._stream.write("".join([line(settlement) for settlement in pending]))
             self._stream.flush()
 

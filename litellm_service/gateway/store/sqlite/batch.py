@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from gateway.domain.administration import Change
 from gateway.domain.entry import Correction, Handover, Hold, Settlement
 from gateway.domain.errors import GatewayError
-from gateway.domain.event import Event
+from gateway.domain.event import Delivered, Event
 from gateway.domain.failpoint import failpoint
 from gateway.domain.time import now_ms
-from gateway.store.sqlite import administration, corrections, refusals, rows
+from gateway.store.sqlite import administration, corrections, events, refusals, rows
 from gateway.store.sqlite.budgets import Accounts, BudgetAccounts
 from gateway.store.sqlite.dimensions import Interner, Refs
 from gateway.store.sqlite.refusals import RefusalKey
@@ -22,7 +22,7 @@ from gateway.store.sqlite.rows import Row
 # Settled holds lie about until every older one is settled too; past this many they are deleted one by one.
 SETTLED_BACKLOG = 10_000
 
-Operation = Hold | Settlement | Handover | Correction | Change
+Operation = Hold | Settlement | Handover | Correction | Change | Delivered
 Progress = tuple[int, int, int | None]
 
 
@@ -156,6 +156,8 @@ class BatchWriter:
         elif isinstance(operation, Correction):
             self._insert(batch)
             self._take_correction(batch, operation, at_ms)
+        elif isinstance(operation, Delivered):
+            self._connection.execute(events.DELIVERED, (operation.at_ms, operation.event_id))
         else:
             self._insert(batch)
             self._write_accounts(at_ms, written)
@@ -241,10 +243,10 @@ class BatchWriter:
             batch.facts.clear()
 
     def _write_accounts(self, at_ms: int, written: Written) -> None:
-        events = self.accounts.write(at_ms)
-        if events:
-            self._connection.executemany(rows.INSERT_EVENT, map(rows.event_row, events))
-            written.events += events
+        raised = self.accounts.write(at_ms)
+        if raised:
+            self._connection.executemany(events.INSERT, map(events.row, raised))
+            written.events += raised
 
     def _delete_settled_holds(self, batch: _Rows) -> None:
         closed = set(batch.closed)

@@ -6,7 +6,6 @@ import msgspec
 
 from gateway.domain.administration import AuditEntry
 from gateway.domain.entry import CostSource, Hold, Outcome, Settlement
-from gateway.domain.event import Event
 from gateway.domain.time import id_text
 from gateway.store.sqlite.dimensions import Refs
 from gateway.store.sqlite.rollups import Facts
@@ -41,7 +40,6 @@ def _insert(table: str, columns: str) -> str:
 INSERT_HOLD = _insert("holds", _HOLD_COLUMNS)
 INSERT_LEDGER = _insert("ledger", _LEDGER_COLUMNS)
 INSERT_REQUEST = _insert("requests", _REQUEST_COLUMNS)
-INSERT_EVENT = _insert("events", "id, at_ms, kind, subject, body")
 INSERT_AUDIT = _insert("audit", "at_ms, actor, action, object_kind, object_id, before, after")
 PUT_REPLAY = _insert("idempotency", "caller, name, fingerprint, request_id, created_at_ms, headers, body").replace(
     "INSERT", "INSERT OR REPLACE", 1
@@ -84,11 +82,6 @@ def facts(row: Row) -> Facts:
         row[0], row[3], row[5], row[6], row[8], row[9], row[10], row[11], row[12], row[17],
         *row[18:23], row[24], row[26], *row[29:32], 0,
     )  # type: ignore[return-value]  # fmt: skip  # columns are what ledger_row put there
-
-
-def event_row(event: Event) -> Row:
-    """A row of `events`."""
-    return event.id, event.at_ms, event.kind, event.subject, msgspec.json.encode(event.body).decode()
 
 
 def audit_row(entry: AuditEntry) -> Row:

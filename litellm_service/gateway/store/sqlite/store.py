@@ -13,7 +13,7 @@ import msgspec
 from gateway.domain.administration import Change, ObjectKind
 from gateway.domain.entry import Correction, Handover, Hold, Operation, Settlement
 from gateway.domain.errors import GatewayError, Overloaded, StoreUnavailable
-from gateway.domain.event import Event
+from gateway.domain.event import Delivered, Event
 from gateway.domain.price import Price
 from gateway.domain.scope import Subject
 from gateway.domain.time import now_ms
@@ -23,6 +23,7 @@ from gateway.store.sqlite.ballast import Ballast
 from gateway.store.sqlite.batch import BatchWriter
 from gateway.store.sqlite.batch import Operation as Written
 from gateway.store.sqlite.budget_account import Account
+from gateway.store.sqlite.events import undelivered
 from gateway.store.sqlite.rollups import QUARTER_MS
 from gateway.store.sqlite.writer import Done, Report, Writer, unwritable
 
@@ -156,6 +157,14 @@ class SqliteStore:
     def accounts(self) -> list[Account]:
         """What every budget has spent and holds, as the writer knows it now."""
         return self._batch.accounts.snapshot()
+
+    async def delivered(self, event_id: str) -> None:
+        """An event need not be delivered any more."""
+        await self._put(Delivered(event_id, now_ms()))
+
+    def undelivered(self, since_ms: int) -> list[Event]:
+        """Events since then that nobody was told of; call it after `open` and before `start`."""
+        return undelivered(self._connection, since_ms)
 
     def open_holds(self) -> list[Hold]:
         """The holds of whatever runs now."""
