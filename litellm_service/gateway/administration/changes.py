@@ -10,6 +10,7 @@ from gateway.admission.budgets import BudgetBook
 from gateway.admission.limits import RateLimits
 from gateway.domain.administration import AuditEntry, Change, Drop, ObjectKind, Put
 from gateway.domain.budget import Budget
+from gateway.domain.entry import Hold
 from gateway.domain.errors import GatewayError, StoreUnavailable
 from gateway.domain.key import Key
 from gateway.domain.limit import RateLimit
@@ -30,6 +31,9 @@ class ChangeStore(Protocol):
 
     def objects(self, kind: ObjectKind, type_: type[T]) -> list[T]:
         """What was written earlier; before the first change only."""
+
+    def open_holds(self) -> list[Hold]:
+        """What runs now."""
 
     def accounts(self) -> list[Account]:
         """What budgets have spent and hold now."""
@@ -85,6 +89,10 @@ class InForce:
     def accounts(self) -> list[Account]:
         """What budgets have spent and hold now."""
         return self._store.accounts()
+
+    def open_holds(self) -> list[Hold]:
+        """What runs now."""
+        return self._store.open_holds()
 
     async def make(self, actor: str, edits: Sequence[Edit], at_ms: int) -> None:
         """All of them or none; call it with the lock held, and decide on what is in force while it is held.

@@ -17,7 +17,7 @@ from gateway.administration.input import (
     ScopeFields,
 )
 from gateway.administration.objects import changed_budget, changed_key, changed_limit, new_budget, new_limit
-from gateway.administration.views import Standing, View, key_views
+from gateway.administration.views import Standing, View, hold_views, key_views
 from gateway.domain.budget import Budget
 from gateway.domain.errors import InvalidRequest, NotFound
 from gateway.domain.key import Key
@@ -126,6 +126,11 @@ class Administration:
     def budget(self, budget_id: str) -> Budget:
         """One budget."""
         return _found(self._in_force.budgets, "budget", budget_id)
+
+    def holds(self, budget: Budget) -> list[View]:
+        """Which running requests hold how much of a budget's current period, the largest first."""
+        period = budget.period_at(now_ms())
+        return hold_views(budget, period, self._in_force.open_holds())
 
     async def create_budget(self, actor: str, given: NewBudget) -> Budget:
         """What is spent already in its current period counts."""

@@ -5,15 +5,17 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from gateway.domain.budget import Budget
+from gateway.domain.budget import Budget, Period
+from gateway.domain.entry import Hold
 from gateway.domain.key import Key
 from gateway.domain.limit import RateLimit
 from gateway.domain.money import usd
-from gateway.domain.scope import Scope
-from gateway.domain.time import iso_z
+from gateway.domain.scope import Scope, Subject
+from gateway.domain.time import id_text, iso_z
 from gateway.store.sqlite.budget_account import Account
 
 View = dict[str, Any]
+MOST_HOLDS = 100
 
 
 class Standing:
@@ -48,6 +50,28 @@ class Standing:
             "created_at": _time(budget.created_at_ms),
             "updated_at": _time(budget.updated_at_ms),
         }
+
+
+def hold_views(budget: Budget, period: Period, holds: Iterable[Hold]) -> list[View]:
+    """Running requests that hold some of a budget in a period, the largest hold first."""
+    within = [
+        hold for hold in holds
+        if hold.admitted_at_ms >= period.start_ms and budget.scope.covers(
+            Subject(hold.application_id, hold.user_id, hold.key_id, hold.model)
+        )
+    ]  # fmt: skip
+    return [
+        {
+            "request_id": id_text(hold.request_id),
+            "key_id": hold.key_id,
+            "user_id": hold.user_id,
+            "application_id": hold.application_id,
+            "model": hold.model,
+            "since": iso_z(hold.admitted_at_ms),
+            **_money("held", hold.amount_nano_usd),
+        }
+        for hold in sorted(within, key=lambda hold: -hold.amount_nano_usd)[:MOST_HOLDS]
+    ]
 
 
 def key_views(keys: Iterable[Key], budgets: list[Budget], limits: list[RateLimit], standing: Standing) -> list[View]:

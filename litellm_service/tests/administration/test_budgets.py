@@ -133,3 +133,17 @@ async def test_a_rate_limit_counts_from_when_it_is_made_until_it_is_deleted(tmp_
         assert (await it.patch(f"/api/limits/{made['id']}", {})).status == 404
     async with office(tmp_path) as it:
         assert (await it.get("/api/limits")).json["limits"] == []
+
+
+async def test_one_budget_says_who_holds_how_much_of_it(tmp_path):
+    async with office(tmp_path) as it:
+        made = await it.made(
+            "/api/budgets", {"scope": {"kind": "model", "name": "demo/*"}, "amount_usd": 1, "period": "day"}
+        )
+        call = asyncio.create_task(ask(it.gateway, model="demo/story", stream=True, max_tokens=9))
+        await asyncio.sleep(0.3)
+        shown = (await it.get(f"/api/budgets/{made['id']}")).json
+        await call
+        (held,) = shown["holds"]
+        assert (held["model"], held["user_id"], held["key_id"]) == ("demo/story", "anonymous", "admin")
+        assert (await it.get(f"/api/budgets/{made['id']}")).json["holds"] == []

@@ -26,8 +26,10 @@ async def created(request: Request) -> Response:
 
 
 async def shown(request: Request) -> Response:
-    """One budget."""
-    return _answer(request, administration(request).budget(_id(request)))
+    """One budget, and which running requests hold how much of it."""
+    office = administration(request)
+    budget = office.budget(_id(request))
+    return answer({**office.standing().view(budget), "holds": office.holds(budget)})
 
 
 async def changed(request: Request) -> Response:

@@ -9,6 +9,10 @@ from gateway.http.doc import Doc
 
 _MONEY = ("amount", "raised_to", "limit", "spent", "held", "remaining")
 _SCOPE = {"kind": "string", "name": "string"}
+_HOLD = {
+    **dict.fromkeys(("request_id", "key_id", "user_id", "application_id", "model", "since"), "string"),
+    "held_usd": "number", "held_nano_usd": "integer",
+}  # fmt: skip
 _BUDGET: dict[str, Any] = {
     "id": "string", "scope": _SCOPE, "period": "string", "tz": "string", "hard": "boolean", "thresholds": ["integer"],
     **{f"{name}_usd": "number?" for name in _MONEY}, **{f"{name}_nano_usd": "integer?" for name in _MONEY},
@@ -28,6 +32,7 @@ _KEY: dict[str, Any] = {
 
 SHAPES: dict[str, Any] = {
     "Budget": _BUDGET,
+    "BudgetWithHolds": {**_BUDGET, "holds": [_HOLD]},
     "BudgetList": {"budgets": ["@Budget"], "next_cursor": "string?"},
     "RateLimit": _LIMIT,
     "RateLimitList": {"limits": ["@RateLimit"], "next_cursor": "string?"},
@@ -126,7 +131,9 @@ DOCS = (
         body={"scope": {"kind": "user", "name": "alice"}, **_MONTHLY, "tz": "Europe/Paris", "thresholds": [80, 100]},
         schema="NewBudget",
     ),
-    _doc("GET", "/api/budgets/{budget_id}", "Budget", "One budget"),
+    _doc(
+        "GET", "/api/budgets/{budget_id}", "BudgetWithHolds", "One budget", "And which running requests hold how much."
+    ),
     _doc(
         "PATCH",
         "/api/budgets/{budget_id}",
