@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -311,6 +312,13 @@ def test_a_wrong_key_is_refused_and_guessing_is_slowed(locked: tuple[ApiService,
         status, _, body = sign_in(console, "wrong")
     assert status == 429
     assert b"Wait a minute" in body
+
+
+def test_many_guesses_at_once_are_slowed_as_well(tmp_path: Path, locked: tuple[ApiService, WebUI]) -> None:
+    with running_webui(tmp_path, locked[0].url, GATEWAY_ADMIN_KEY=KEY) as console:
+        with ThreadPoolExecutor(30) as guessers:
+            statuses = list(guessers.map(lambda n: sign_in(console, f"wrong-{n}")[0], range(30)))
+        assert sorted(statuses) == [403] * 10 + [429] * 20
 
 
 @pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example"])

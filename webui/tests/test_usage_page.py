@@ -169,7 +169,9 @@ def test_requests_are_found_by_what_their_status_means(seen: Seen, gateway: ApiS
     rows = settled(page).get_by_test_id("request-row")
     limited = gateway.rows("SELECT count(*) AS n FROM requests WHERE http_status = 429")[0]["n"]
     assert 0 < rows.count() <= limited
-    expect(rows.first).to_contain_text("429 rate limited")
+    expect(rows.first).to_contain_text("rate limited: The provider answered 429")
+    expect(rows.first.get_by_role("button", name="429 rate limited")).to_be_visible()
+    assert card(page, "requests").evaluate("card => card.scrollWidth - card.clientWidth") <= 0
     assert parse_qs(urlsplit(page.url).query)["http_status"] == ["429"]
 
 

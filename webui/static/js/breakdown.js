@@ -17,6 +17,9 @@ function words(group, measure) {
   return measure.short(group.totals[measure.field], group.totals.unpriced_requests);
 }
 
+/** @param {Group} group @param {import("./chart.js").Measure} measure */
+const isUnpriced = ({ totals }, { field }) => field === "cost_nano_usd" && totals.unpriced_requests > 0;
+
 /** @param {{ dimension: string, title: string, most?: number }} props */
 export function Breakdown({ dimension, title, most = MOST_BARS }) {
   const [asTable, setAsTable] = useState(false);
@@ -48,7 +51,7 @@ function Bars({ data, dimension, measure, title, most, onAll }) {
     return html`<li key=${name}><button type="button" title=${`Show only ${dimensionName(dimension)} ${label(name)}`} onClick=${() => addFilter(dimension, name)} data-name=${name} data-value=${value}>
       <span class="name">${label(name)}</span>
       <span class="track"><span class=${`fill ${className}`} style=${{ width: length }}></span></span>
-      <span class="num">${words(group, measure)}</span><span class="num share">${value == null ? "" : percent(sum ? value / sum : 0)}</span>
+      <span class="num">${words(group, measure)}</span><span class="num share">${value == null || (!value && isUnpriced(group, measure)) ? "" : percent(sum ? value / sum : 0)}</span>
     </button></li>`;
   })}</ul>
   ${data.group_count > most && html`<button class="btn ghost all" type="button" onClick=${onAll}>All ${count(data.group_count)}<${Icon} name="right" /></button>`}`;
@@ -92,7 +95,12 @@ function Table({ data, dimension, title }) {
       (nano, t) => atLeast(nano, t.unpriced_requests, exactCost(nano)),
     ),
     figure("unpriced", "Not priced", (t) => t.unpriced_requests, count),
-    figure("share", "Share", (t) => (t.cost_nano_usd == null ? null : sum ? t.cost_nano_usd / sum : 0), percent),
+    figure(
+      "share",
+      "Share",
+      (t) => (t.cost_nano_usd == null || (!t.cost_nano_usd && t.unpriced_requests) ? null : sum ? t.cost_nano_usd / sum : 0),
+      percent,
+    ),
     figure(
       "each",
       "Cost per request",
@@ -120,5 +128,5 @@ const capital = (word) => word[0].toUpperCase() + word.slice(1);
 
 /** USD a priced request cost on average. @param {any} totals */
 function eachCost({ requests, unpriced_requests: unpriced, cost_usd: usd }) {
-  return usd == null || requests === unpriced ? null : usd / (requests - unpriced);
+  return usd == null || requests === unpriced || (!usd && unpriced) ? null : usd / (requests - unpriced);
 }

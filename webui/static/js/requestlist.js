@@ -1,6 +1,6 @@
 // Requests as rows, newest first: pages by cursor, new ones as they come, search by id over all time.
 import { ApiError, getJson } from "./api.js";
-import { label } from "./chart.js";
+import { bucketName, label } from "./chart.js";
 import { addFilter, nowMs, queryOf, span, view } from "./controls.js";
 import { announce, html, Icon, signal, useEffect, useId, useRef, useState } from "./core.js";
 import { cost, count, duration, exactCost, shortId, statusWords } from "./format.js";
@@ -14,12 +14,14 @@ const SEARCH_AFTER_MS = 250;
 
 export const isLive = signal(false);
 
-/** "14:03:08", with its date unless that is today, in the zone. @param {string} timestamp @param {string} zone @param {number} [now] */
+/** "14:03:08", with its date unless that is today, and its year unless that is this one; in the zone. @param {string} timestamp @param {string} zone @param {number} [now] */
 export function clockTime(timestamp, zone, now = Date.now()) {
   const wall = new Date(wallMs(Date.parse(timestamp), zone)).toISOString();
   const today = new Date(wallMs(now, zone)).toISOString().slice(0, 10);
   const time = wall.slice(11, 19);
-  return wall.startsWith(today) ? time : `${wall.slice(0, 10)} ${time}`;
+  if (wall.startsWith(today)) return time;
+  const day = bucketName(wall, "day");
+  return `${wall.slice(0, 4) === today.slice(0, 4) ? day : `${day} ${wall.slice(0, 4)}`} ${time}`;
 }
 
 /** Two lists without doubles, newest first; ids begin with the time of admission. @param {Row[]} known @param {Row[]} more @returns {Row[]} */
@@ -49,7 +51,7 @@ function RequestRow({ row, isNew }) {
   return html`<tr role="row" class=${isNew ? "is-new" : null} data-testid="request-row" data-id=${row.request_id}>
     <td role="cell" data-head="Time" class="num">${clockTime(row.timestamp ?? "", view.value.zone)}</td>
     <td role="cell" data-head="Application"><${FilterLink} dimension="application_id" value=${row.application_id} /></td>
-    <td role="cell" data-head="Model" class="model"><${FilterLink} dimension="model" value=${row.model} />${failed && html`<p class="row-error" title=${row.error_message}>${row.error_message}</p>`}</td>
+    <td role="cell" data-head="Model" class="model"><${FilterLink} dimension="model" value=${row.model} />${failed && html`<p class="row-error" title=${row.error_message}>${failureWords(row)}</p>`}</td>
     <td role="cell" data-head="User"><${FilterLink} dimension="user_id" value=${row.user_id} /></td>
     <td role="cell" data-head="Tokens" class="num" title=${tokens?.cached ? `${count(tokens.cached)} of the input cached` : null}>${count(tokens?.prompt)} → ${count(tokens?.completion)}</td>
     <td role="cell" data-head="Response time" class="num">${duration(row.response_time)}</td>
@@ -63,8 +65,11 @@ function RequestRow({ row, isNew }) {
 /** @param {{ row: Row }} props */
 function StatusLink({ row }) {
   const words = statusWords(row.http_status);
-  return html`<button class="cell-filter status" type="button" title="Show only these" onClick=${() => addFilter("http_status", String(row.http_status))}><span class=${`pill ${row.status === "error" ? "err" : "ok"}`}>${row.http_status}</span>${words && html` <span class="status-words">${words}</span>`}</button>`;
+  return html`<button class="cell-filter" type="button" aria-label=${`${row.http_status} ${words}`.trim()} title=${`Show only these${words && `: ${words}`}`} onClick=${() => addFilter("http_status", String(row.http_status))}><span class=${`pill ${row.status === "error" ? "err" : "ok"}`}>${row.http_status}</span></button>`;
 }
+
+/** "rate limited: The provider answered 429" @param {Row} row */
+const failureWords = (row) => [statusWords(row.http_status), row.error_message].filter(Boolean).join(": ");
 
 /** @param {{ dimension: string, value: string }} props */
 function FilterLink({ dimension, value }) {
