@@ -12,7 +12,7 @@ from gateway import __version__
 from gateway.http.admin import documents as administering
 from gateway.http.chat import ChatBody
 from gateway.http.doc import Doc
-from gateway.http.parameters import FILTERS
+from gateway.http.parameters import FILTERS, RANGES
 from gateway.http.schemas import ERROR, SHAPES, json_schemas, outline
 
 _RANGE = {
@@ -83,6 +83,22 @@ DOCS = (
             "limit": "how many groups, the dearest first: 1 to 1000 (default 50); the rest is summed up in `others`",
             **_COMPARE,
             **_FILTERS,
+        },
+    ),
+    Doc(
+        method="GET",
+        path="/api/usage/export",
+        title="Everything behind a report as a file",
+        about="Streamed. Of requests: figures only, never content, newest first, up to now. Of groups: T for each bucket and "
+        "group that has anything. In CSV, text that a spreadsheet would take for a formula begins with an apostrophe.",
+        parameters={
+            "format": "csv (default), jsonl, or parquet where pyarrow is installed",
+            "rows": "requests (default), or groups for sums",
+            **_RANGE,
+            "bucket": "of groups: hour, day (default), week or month",
+            "group_by": "of groups: as in /api/usage",
+            **_FILTERS,
+            **{name: f"of requests: {_PAGE[name]}" for name in RANGES},
         },
     ),
     Doc(

@@ -1,7 +1,7 @@
 """Query parameters of the reading routes, checked and typed."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from starlette.datastructures import QueryParams
@@ -17,6 +17,7 @@ from gateway.store.questions import Filters, Owner
 T = TypeVar("T")
 
 FILTERS = ("application_id", "user_id", "key_id", "model", "provider", "status", "http_status")
+RANGES = ("min_cost_usd", "max_cost_usd", "min_response_time", "max_response_time")
 GROUPS = ("application_id", "user_id", "key_id", "model", "provider", "status", "http_status")
 BUCKETS: tuple[Bucket, ...] = ("hour", "day", "week", "month")
 MAX_VALUES = 100
@@ -145,6 +146,16 @@ def limit(given: QueryParams, *, default: int, most: int) -> int:
     if not 1 <= found <= most:
         raise InvalidRequest(f"limit: {found} is not between 1 and {most}.", param="limit")
     return found
+
+
+def ranges(given: QueryParams) -> dict[str, Any]:
+    """Those fields of `RequestQuery` that bound cost and time."""
+    return {
+        "min_cost_nano_usd": nano_usd(given, "min_cost_usd"),
+        "max_cost_nano_usd": nano_usd(given, "max_cost_usd"),
+        "min_response_time": optional_number(given, "min_response_time"),
+        "max_response_time": optional_number(given, "max_response_time"),
+    }
 
 
 def optional_number(given: QueryParams, name: str) -> float | None:

@@ -10,8 +10,7 @@ from gateway.http import parameters as p
 from gateway.reports.requests import detail, page
 from gateway.store.questions import RequestQuery
 
-_RANGES = ("min_cost_usd", "max_cost_usd", "min_response_time", "max_response_time")
-_KNOWN = ("from", "to", "id", "cursor", "limit", *p.FILTERS, *_RANGES)
+_KNOWN = ("from", "to", "id", "cursor", "limit", *p.FILTERS, *p.RANGES)
 
 
 async def request_list(request: Request) -> Response:
@@ -25,13 +24,10 @@ async def request_list(request: Request) -> Response:
         filters=p.filters(request),
         from_ms=from_ms,
         to_ms=to_ms,
-        min_cost_nano_usd=p.nano_usd(given, "min_cost_usd"),
-        max_cost_nano_usd=p.nano_usd(given, "max_cost_usd"),
-        min_response_time=p.optional_number(given, "min_response_time"),
-        max_response_time=p.optional_number(given, "max_response_time"),
         id_prefix=_id_prefix(given.get("id", "")),
         cursor=p.cursor(given),
         limit=p.limit(given, default=50, most=200),
+        **p.ranges(given),
     )
     return _json(await page(request.app.state.reader, query))
 

@@ -10,7 +10,7 @@ from starlette.routing import Route, Router
 
 from gateway.domain.errors import MethodNotAllowed, NotAllowed, NotFound
 from gateway.domain.key import Role
-from gateway.http import chat, metrics, openai, openapi, requests, usage
+from gateway.http import chat, export, metrics, openai, openapi, requests, usage
 from gateway.http.admin import audit, budgets, keys, limits, me
 from gateway.http.answering import CallingRoute, Parse
 from gateway.http.charging import check_route
@@ -44,6 +44,7 @@ def routes(health: Health, models: ModelList, identity: Identity) -> list[Route]
         ("GET", "/v1/models", EVERYBODY, models.openai),
         ("GET", "/v1/models/{model:path}", EVERYBODY, models.openai_one),
         ("GET", "/api/usage", EVERYBODY, usage.usage),
+        ("GET", "/api/usage/export", EVERYBODY, export.export),
         ("GET", "/api/stats", EVERYBODY, usage.stats),
         ("GET", "/api/user/{user_id}/usage", EVERYBODY, usage.user_usage),
         ("GET", "/api/requests", EVERYBODY, requests.request_list),

@@ -19,7 +19,7 @@ async def page(reader: Reader, query: RequestQuery) -> dict[str, Any]:
     rows = await reader.requests(wanted)
     shown = rows[: query.limit]
     more = len(rows) > query.limit
-    return {"requests": [_listed(row) for row in shown], "next_cursor": shown[-1]["id"] if more else None}
+    return {"requests": [listed(row) for row in shown], "next_cursor": shown[-1]["id"] if more else None}
 
 
 async def detail(reader: Reader, request_id: str, *, owner: Owner | None = None) -> dict[str, Any] | None:
@@ -28,7 +28,8 @@ async def detail(reader: Reader, request_id: str, *, owner: Owner | None = None)
     return None if found is None else _detailed(found)
 
 
-def _listed(row: dict[str, Any]) -> dict[str, Any]:
+def listed(row: dict[str, Any]) -> dict[str, Any]:
+    """R of api.md, of a row by column."""
     return {
         "request_id": row["id"],
         "timestamp": iso_z(row["admitted_at_ms"]),
@@ -69,7 +70,7 @@ def _detailed(found: FullRequest) -> dict[str, Any]:
     price = None if terms is None else msgspec.json.decode(terms, type=Price)
     usage = _usage(final)
     return {
-        **_listed(row),
+        **listed(row),
         "query": row["query"],
         "messages": row["messages"],
         "response": row["response"],

@@ -68,7 +68,7 @@ async def usage(reader: Reader, query: UsageQuery) -> dict[str, Any]:
                 "totals": totals(whole[group]),
                 "series": _series(by_group[group], instants),
             }
-            for group in _ranked(whole)
+            for group in ranked(whole)
         ],
         "others": totals(answer.others) if answer.others else None,
         "group_count": answer.group_count,
@@ -94,7 +94,7 @@ async def overview(
     def listed(grouping: tuple[str, ...]) -> list[dict[str, Any]]:
         known = grouping if grouping in answered else finest
         folded = _folded(answered[known].cells, [known.index(name) for name in grouping])
-        return [{**dict(zip(grouping, group, strict=True)), **totals(folded[group])} for group in _ranked(folded)]
+        return [{**dict(zip(grouping, group, strict=True)), **totals(folded[group])} for group in ranked(folded)]
 
     whole = added([cell.figures for cell in answered[finest].cells])
     return totals(whole), [listed(grouping) for grouping in groupings]
@@ -154,7 +154,7 @@ def _series(own: dict[datetime, Figures], instants: list[datetime]) -> list[dict
     return [{"start": instant.isoformat(), **(totals(figures) if figures else empty)} for instant, figures in points]
 
 
-def _ranked(groups: dict[Group, Figures]) -> list[Group]:
+def ranked(groups: dict[Group, Figures]) -> list[Group]:
     """The dearest first, then the busiest."""
     return sorted(groups, key=lambda group: (-groups[group].sums[_COST], -groups[group].sums[0], group))
 

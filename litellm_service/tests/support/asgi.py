@@ -3,6 +3,7 @@
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+import anyio
 import msgspec
 
 
@@ -24,8 +25,12 @@ async def get(app, path, parameters=(), headers=()):
     }  # fmt: skip
     messages = []
 
+    asked = [{"type": "http.request", "body": b"", "more_body": False}]
+
     async def receive():
-        return {"type": "http.request", "body": b"", "more_body": False}
+        if not asked:
+            await anyio.sleep_forever()
+        return asked.pop()
 
     async def send(message):
         messages.append(message)

@@ -20,6 +20,7 @@ from gateway.store.questions import (
     PricedAttempt,
     RequestQuery,
     StoredReplay,
+    Stretch,
     UsageAnswer,
     UsageQuestion,
 )
@@ -27,7 +28,7 @@ from gateway.store.sqlite import replays
 from gateway.store.sqlite.administration import audit_entries
 from gateway.store.sqlite.attempt_reading import attempts
 from gateway.store.sqlite.refusal_reading import refusals
-from gateway.store.sqlite.request_reading import full_request, list_requests
+from gateway.store.sqlite.request_reading import full_request, list_requests, stretch
 from gateway.store.sqlite.usage_reading import answer
 
 T = TypeVar("T")
@@ -67,8 +68,12 @@ class Reader:
         return await self._read(lambda connection: refusals(connection, start, end, filters))
 
     async def requests(self, query: RequestQuery) -> list[dict[str, Any]]:
-        """At most `limit` rows by column (`LIST_COLUMNS`), newest first, without any content."""
+        """At most `limit` rows by column (`REQUEST_COLUMNS`), newest first, without any content."""
         return await self._read(lambda connection: list_requests(connection, query))
+
+    async def stretch(self, query: RequestQuery) -> Stretch:
+        """Those that match among the next `limit` requests of whomever: all of them, a short reading at a time."""
+        return await self._read(lambda connection: stretch(connection, query))
 
     async def request(self, request_id: str, *, owner: Owner | None = None) -> FullRequest | None:
         """`None` if there is no such request, or it is not the owner's."""

@@ -3,17 +3,16 @@
 import heapq
 import sqlite3
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
+import msgspec
+
 from gateway.domain.time import LATEST_MS, id_bytes, id_floor, id_ms
-from gateway.store.questions import FullRequest, Owner, RequestQuery
+from gateway.store.questions import REQUEST_COLUMNS, FullRequest, Owner, RequestQuery, Stretch
 from gateway.store.sqlite.matching import marks, names_of, refs_of
 
-LIST_COLUMNS = (
-    "id, admitted_at_ms, application_id, user_id, key_id, operation, model, provider, upstream_model, status, outcome, "
-    "http_status, stream, prompt_tokens, cached_tokens, cache_write_tokens, completion_tokens, reasoning_tokens, total_tokens, "
-    "cost_nano_usd, cost_source, response_time, time_to_first_token, overhead, attempts, error_message"
-)
+_COLUMNS = ", ".join(REQUEST_COLUMNS)
 # The index that finds the rows, newest first, so that a page costs as much as its rows: of one name, of failures, of ids.
 _BY_KEY = "requests INDEXED BY requests_by_key WHERE key_id = ? AND length(key_id) = 16"
 _KEY_LENGTH = 16
@@ -25,11 +24,24 @@ _BY_NAME = {
 _FAILED = "requests INDEXED BY requests_failed WHERE status = 'error'"
 _NEWEST_BY_TIME = "admitted_at_ms >= ? AND admitted_at_ms < ? {} ORDER BY admitted_at_ms DESC, id DESC LIMIT ?"
 
+Row = tuple[Any, ...]
 Clauses = list[tuple[str, tuple[object, ...]]]
 
 
 def list_requests(connection: sqlite3.Connection, query: RequestQuery) -> list[dict[str, Any]]:
-    """At most `limit` rows by column (`LIST_COLUMNS`), without any content."""
+    """At most `limit` rows by column."""
+    return [dict(zip(REQUEST_COLUMNS, row, strict=True)) for row in _found(connection, query)]
+
+
+def stretch(connection: sqlite3.Connection, query: RequestQuery) -> Stretch:
+    """Those that match among the next `limit` requests of whomever, so that it never takes long."""
+    statement = "SELECT id FROM requests WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT 1 OFFSET ?"
+    last = connection.execute(statement, (*_ids(query), query.limit - 1)).fetchone()
+    cursor = None if last is None else str(last[0])
+    return Stretch(_found(connection, msgspec.structs.replace(query, down_to=cursor)), cursor)
+
+
+def _found(connection: sqlite3.Connection, query: RequestQuery) -> list[Row]:
     refs = refs_of(connection, query.filters)
     if not all(refs.values()):
         return []
@@ -38,14 +50,12 @@ def list_requests(connection: sqlite3.Connection, query: RequestQuery) -> list[d
     if leading is not None:
         rest = [clause for clause in clauses if not clause[0].startswith(leading)]
         pages = [_by_time(connection, query, found, (value,), rest) for value in values]
-        return list(heapq.merge(*pages, key=lambda row: str(row["id"]), reverse=True))[: query.limit]
+        return list(heapq.merge(*pages, key=itemgetter(0), reverse=True))[: query.limit]
     if set(query.filters.status) == {"error"}:
         return _by_time(connection, query, _FAILED, (), clauses)
     low, high = _ids(query)
-    statement = (
-        f"SELECT {LIST_COLUMNS} FROM requests WHERE id >= ? AND id < ? {_text(clauses)} ORDER BY id DESC LIMIT ?"
-    )
-    return _rows(connection, statement, (low, high, *_values(clauses), query.limit))
+    statement = f"SELECT {_COLUMNS} FROM requests WHERE id >= ? AND id < ? {_text(clauses)} ORDER BY id DESC LIMIT ?"
+    return connection.execute(statement, (low, high, *_values(clauses), query.limit)).fetchall()
 
 
 def _leading(query: RequestQuery, refs: dict[str, list[int]]) -> tuple[str | None, str, Sequence[object]]:
@@ -59,21 +69,21 @@ def _leading(query: RequestQuery, refs: dict[str, list[int]]) -> tuple[str | Non
 
 def _by_time(
     connection: sqlite3.Connection, query: RequestQuery, found: str, values: tuple[object, ...], clauses: Clauses
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     low, high = _ids(query)
     to_ms = LATEST_MS if query.to_ms is None else query.to_ms
     before_ms = to_ms if query.cursor is None else min(to_ms, id_ms(query.cursor) + 1)
     newest = _NEWEST_BY_TIME.format(_text(clauses))
-    statement = f"SELECT {LIST_COLUMNS} FROM {found} AND id >= ? AND id < ? AND {newest}"
-    return _rows(
-        connection, statement, (*values, low, high, query.from_ms or 0, before_ms, *_values(clauses), query.limit)
-    )
+    statement = f"SELECT {_COLUMNS} FROM {found} AND id >= ? AND id < ? AND {newest}"
+    from_ms = max(query.from_ms or 0, 0 if query.down_to is None else id_ms(query.down_to))
+    bound = (*values, low, high, from_ms, before_ms, *_values(clauses), query.limit)
+    return connection.execute(statement, bound).fetchall()
 
 
 def _ids(query: RequestQuery) -> tuple[str, str]:
     """From and to: ids begin with the moment of admission, and their digits end before `g`."""
     prefix = query.id_prefix
-    low = max(id_floor(query.from_ms) if query.from_ms else "", prefix)
+    low = max(id_floor(query.from_ms) if query.from_ms else "", prefix, query.down_to or "")
     high = min(id_floor(LATEST_MS if query.to_ms is None else query.to_ms), query.cursor or "g", prefix + "g")
     return low, high
 
