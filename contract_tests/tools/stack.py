@@ -135,8 +135,8 @@ def get_json(url: str, headers: Mapping[str, str] | None = None, deadline_s: flo
 def post_json(
     url: str, body: Any, headers: Mapping[str, str] | None = None, deadline_s: float = 30.0
 ) -> tuple[int, Any]:
-    """Status and decoded body of a POST; error statuses are returned, not raised."""
-    return send_json("POST", url, body, headers, deadline_s)
+    """Status and decoded body of a POST (`None` is JSON's `null`); error statuses are returned, not raised."""
+    return send_json("POST", url, b"null" if body is None else body, headers, deadline_s)
 
 
 def send_json(
