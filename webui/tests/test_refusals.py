@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from stack import ApiService, Mock, WebUI, post_json, running_api, running_webui, wait_until
-from steps import OpenPage, ask, choose, connected, violations, write
+from steps import OpenPage, ask, choose, connected, record_of, violations, write
 
 VIEWS = {"light-1440": ("light", False), "dark-390": ("dark", True)}
 PRICED = "demo/priced"
@@ -101,6 +101,26 @@ def test_a_budget_says_which_how_much_and_when_and_what_to_do(
     assert figures(failure)["Spent"] == spent
     failure.get_by_role("button", name="Use another model").click()
     expect(page.get_by_role("combobox", name="Filter models")).to_be_focused()
+
+
+def test_a_request_says_what_was_held_and_where_its_cost_comes_from(
+    open_page: OpenPage, console: WebUI, administer: Administer
+) -> None:
+    user = someone()
+    budget = {"scope": {"kind": "user", "name": user}, "amount_usd": 1, "period": "day", "hard": True}
+    page = connected(chat_as(open_page, console, user))
+    ask(page, "before the budget", PRICED).get_by_test_id("receipt-id").click()
+    facts = page.get_by_test_id("card-facts")
+    expect(facts).to_contain_text("nothing: no hard budget applied")
+    administer("/api/budgets", budget)
+    page.goto(console.url)
+    answer = ask(connected(page), "under the budget", PRICED)
+    record = record_of(page, answer)
+    answer.get_by_test_id("receipt-id").click()
+    held = f"${record['hold']['amount_usd']:.9f}".rstrip("0")
+    expect(facts).to_contain_text(re.compile(rf"Held at the start\s*{re.escape(held)}"))
+    expect(facts).to_contain_text("computed from the price list")
+    assert record["hold"]["amount_nano_usd"] >= record["cost_nano_usd"]
 
 
 def test_a_rate_limit_counts_down_and_then_offers_to_try_again(
