@@ -121,15 +121,19 @@ class Exchange:
 
 
 class Running:
-    """The open exchanges of virtual keys, so that a key that is blocked ends them at once."""
+    """The open exchanges of virtual keys, so that a key that is blocked or expires ends them at once."""
 
     def __init__(self) -> None:
         self._by_key: dict[str, set[Exchange]] = {}
+        self._expiries: dict[str, asyncio.TimerHandle] = {}
 
     def add(self, exchange: Exchange) -> None:
         """It has begun."""
-        if exchange.caller.key is not None:
-            self._by_key.setdefault(exchange.caller.key_id, set()).add(exchange)
+        key = exchange.caller.key
+        if key is not None:
+            self._by_key.setdefault(key.id, set()).add(exchange)
+            if key.expires_at_ms is not None and key.id not in self._expiries:
+                self._await_expiry(key, exchange.admitted_at_ms)
 
     def discard(self, exchange: Exchange) -> None:
         """It has ended."""
@@ -140,9 +144,11 @@ class Running:
             own.discard(exchange)
             if not own:
                 del self._by_key[exchange.caller.key_id]
+                self._forget_expiry(exchange.caller.key_id)
 
     def recheck(self, key_id: str, key: Key | None, at_ms: int) -> None:
         """A key was changed (`None`: deleted): end what it may not do any more."""
+        self._forget_expiry(key_id)
         for exchange in list(self._by_key.get(key_id, ())):
             if key is None or not key.is_open(at_ms):
                 exchange.stop(unauthenticated())
@@ -150,3 +156,18 @@ class Running:
                 exchange.stop(NotAllowed(f"This key may not use {exchange.route} any more."))
             elif exchange.is_admitted and not key.allows_model(exchange.request.model, exchange.deployment.model):
                 exchange.stop(NotAllowed("This key may not call this model any more.", param="model"))
+        if key is not None and key_id in self._by_key:
+            self._await_expiry(key, at_ms)
+
+    def _await_expiry(self, key: Key, at_ms: int) -> None:
+        """One timer for each key that will expire and has something running."""
+        expires = key.expires_at_ms
+        if expires is not None and expires > at_ms:
+            delay_s = (expires - at_ms) / 1000
+            loop = asyncio.get_running_loop()
+            self._expiries[key.id] = loop.call_later(delay_s, self.recheck, key.id, key, expires)
+
+    def _forget_expiry(self, key_id: str) -> None:
+        timer = self._expiries.pop(key_id, None)
+        if timer is not None:
+            timer.cancel()
