@@ -185,7 +185,8 @@ async def test_each_upstream_call_has_a_ledger_row(api: ApiService, mock: Mock) 
     for call in mock.calls():
         name = call["ids"]["x-request-id"].replace("-", "")
         seen[name] = seen.get(name, 0) + 1
-    assert {name: attempts.get(name, 0) for name in seen} == seen
+    # An attempt on a connection that the provider had just closed has a row too, though the provider never saw it.
+    assert [name for name, calls in seen.items() if attempts.get(name, 0) < calls] == []
 
 
 async def test_a_provider_that_refuses_connections_is_502(folder: Any, mock: Mock) -> None:
