@@ -13,6 +13,7 @@ SUITES = {
     "faults": "test_faulty_upstream.py",
     "disconnects": "test_disconnects.py",
     "environment": "test_environment.py",
+    "keys": "test_key_changes.py",
     "secrets": "test_secrets.py",
     "framing": "test_framing.py",
     "shutdown": "test_shutdown.py",
