@@ -7,10 +7,11 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-from gateway.domain.entry import Settlement
+from gateway.domain.entry import CostSource, Outcome, Settlement
 
 MOST_MODELS = 300
 OTHER = "other"
+_TOKEN_CLASSES = ("input", "input_cached", "output", "reasoning")
 BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 OVERHEAD_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
@@ -22,7 +23,7 @@ Gauges = Callable[[], Mapping[str, Mapping[Labels, float]]]
 METRICS = {
     "gateway_requests_total": (
         "counter",
-        "attempts that were settled, by operation, provider, model, outcome and HTTP status",
+        "attempts that were settled, by provider, model, outcome and HTTP status",
     ),
     "gateway_tokens_total": ("counter", "tokens, by provider, model and class"),
     "gateway_cost_nano_usd_total": ("counter", "cost in nano-USD, by provider, model and source of the cost"),
@@ -70,10 +71,10 @@ class Metrics:
     """Counts since the start; labels are bounded: no users, no keys, and the first few hundred models by name."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, Counter[Labels]] = {
-            name: Counter() for name, (kind, _) in METRICS.items() if kind == "counter"
-        }
+        self._sums: dict[tuple[str, str, int, int, int], list[int]] = {}
         self._models: set[str] = set()
+        self._refusals: Counter[str] = Counter()
+        self._events: Counter[str] = Counter()
         self._histograms = {
             "gateway_response_seconds": _Histogram(BUCKETS_S),
             "gateway_first_token_seconds": _Histogram(BUCKETS_S),
@@ -81,61 +82,75 @@ class Metrics:
         }
 
     def add(self, settlement: Settlement) -> None:
-        """Count the end of an attempt."""
-        hold = settlement.hold
-        where = (("provider", hold.provider), ("model", self._model(hold.model)))
-        outcome = (("outcome", settlement.outcome.name.lower()), ("http_status", str(settlement.http_status)))
-        self._counts["gateway_requests_total"][("operation", hold.operation.name.lower()), *where, *outcome] += 1
-        self._add_tokens(settlement, where)
-        cost = settlement.cost_nano_usd
+        """Count the end of an attempt: one look-up, because this is done for each of them."""
+        hold, usage, cost = settlement.hold, settlement.usage, settlement.cost_nano_usd
+        key = (
+            hold.provider,
+            self._model(hold.model),
+            settlement.outcome,
+            settlement.http_status,
+            settlement.cost_source,
+        )
+        sums = self._sums.get(key)
+        if sums is None:
+            sums = self._sums[key] = [0] * 8
+        prompt, completion = usage.prompt_tokens, usage.completion_tokens
+        sums[0] += 1
+        sums[1] += prompt - usage.cache_read
+        sums[2] += usage.cache_read
+        sums[3] += completion - usage.reasoning
+        sums[4] += usage.reasoning
         if cost is None:
-            self._counts["gateway_unpriced_requests_total"][where] += 1
-        elif cost:
-            source = ("source", settlement.cost_source.name.lower())
-            self._counts["gateway_cost_nano_usd_total"][*where, source] += cost
-            self._counts["gateway_overdrawn_total"][()] += 0 < hold.amount_nano_usd < cost
+            sums[6] += 1
+        else:
+            sums[5] += cost
+            sums[7] += 0 < hold.amount_nano_usd < cost
         self._add_times(settlement)
 
     def refused(self, code: str) -> None:
         """Count a request that was not admitted."""
-        self._counts["gateway_refusals_total"][(("code", code),)] += 1
+        self._refusals[code] += 1
 
     def event(self, kind: str) -> None:
         """Count an event."""
-        self._counts["gateway_events_total"][(("kind", kind),)] += 1
+        self._events[kind] += 1
 
     def text(self, gauges: Gauges) -> str:
         """All of it as Prometheus reads it."""
-        given = gauges()
+        values = {**self._counters(), **gauges()}
         lines: list[str] = []
         for name, (kind, about) in METRICS.items():
             lines += [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
             if kind == "histogram":
                 lines += self._histograms[name].lines(name)
             else:
-                values = given.get(name) or self._counts.get(name) or {}
-                lines += [f"{name}{_labels(labels)} {value}" for labels, value in values.items()]
+                lines += [f"{name}{_labels(labels)} {value}" for labels, value in values.get(name, {}).items()]
         return "\n".join(lines) + "\n"
 
-    def _add_tokens(self, settlement: Settlement, where: Labels) -> None:
-        usage, tokens = settlement.usage, self._counts["gateway_tokens_total"]
-        for name, count in (
-            ("input", usage.prompt_tokens - usage.cache_read),
-            ("input_cached", usage.cache_read),
-            ("output", usage.completion_tokens - usage.reasoning),
-            ("reasoning", usage.reasoning),
-        ):
-            if count:
-                tokens[*where, ("class", name)] += count
+    def _counters(self) -> dict[str, Mapping[Labels, float]]:
+        found: dict[str, Counter[Labels]] = {
+            name: Counter() for name, (kind, _) in METRICS.items() if kind == "counter"
+        }
+        for (provider, model, outcome, status, source), sums in self._sums.items():
+            where = (("provider", provider), ("model", model))
+            ended = (("outcome", Outcome(outcome).name.lower()), ("http_status", str(status)))
+            found["gateway_requests_total"][*where, *ended] += sums[0]
+            for name, tokens in zip(_TOKEN_CLASSES, sums[1:5], strict=True):
+                found["gateway_tokens_total"][*where, ("class", name)] += tokens
+            found["gateway_cost_nano_usd_total"][*where, ("source", CostSource(source).name.lower())] += sums[5]
+            found["gateway_unpriced_requests_total"][where] += sums[6]
+            found["gateway_overdrawn_total"][()] += sums[7]
+        found["gateway_refusals_total"].update({(("code", code),): count for code, count in self._refusals.items()})
+        found["gateway_events_total"].update({(("kind", kind),): count for kind, count in self._events.items()})
+        return dict(found)
 
     def _add_times(self, settlement: Settlement) -> None:
-        for name, microseconds in (
-            ("gateway_response_seconds", settlement.duration_us),
-            ("gateway_first_token_seconds", settlement.first_token_us),
-            ("gateway_overhead_seconds", settlement.overhead_us),
-        ):
-            if microseconds is not None:
-                self._histograms[name].add(microseconds / 1e6)
+        histograms = self._histograms
+        histograms["gateway_response_seconds"].add(settlement.duration_us / 1e6)
+        if settlement.first_token_us is not None:
+            histograms["gateway_first_token_seconds"].add(settlement.first_token_us / 1e6)
+        if settlement.overhead_us is not None:
+            histograms["gateway_overhead_seconds"].add(settlement.overhead_us / 1e6)
 
     def _model(self, model: str) -> str:
         if model not in self._models:

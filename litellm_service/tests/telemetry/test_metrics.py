@@ -18,7 +18,7 @@ def test_an_outcome_is_counted_once_in_every_metric_it_belongs_to():
     text = metrics.text(none)
     where = 'provider="openai",model="openai/gpt-4o"'
     for line in (
-        f'gateway_requests_total{{operation="chat",{where},outcome="completed",http_status="200"}} 2',
+        f'gateway_requests_total{{{where},outcome="completed",http_status="200"}} 2',
         f'gateway_tokens_total{{{where},class="input_cached"}} 3',
         f'gateway_tokens_total{{{where},class="reasoning"}} 2',
         f'gateway_cost_nano_usd_total{{{where},source="computed"}} 40',
