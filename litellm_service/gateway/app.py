@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from gateway import __version__
 from gateway.administration.changes import InForce
 from gateway.administration.office import Administration
+from gateway.administration.pricing import Pricing
 from gateway.admission.budgets import BudgetBook
 from gateway.admission.limits import RateLimits
 from gateway.domain.failpoint import failpoint
@@ -72,7 +73,9 @@ class Gateway:
         self._limits = RateLimits()
         self._running = Running()
         self._keys = KeyRing(pepper)
-        self._in_force = InForce(self.store, self._keys, self._budgets, self._limits, self._key_changed)
+        self._in_force = InForce(
+            self.store, self._keys, self._budgets, self._limits, prices=self._prices, on_key_changed=self._key_changed
+        )
         self._state = self._shared_state(open_mode=admin_key is None)
         pipeline = Pipeline(
             router=Router(
@@ -129,6 +132,7 @@ class Gateway:
         """What the routes find as `request.app.state`; `reader` is there from the start on."""
         return SimpleNamespace(
             administration=Administration(self._in_force),
+            pricing=Pricing(self._in_force, self._prices, self._models, self.store),
             metrics=lambda: self._metrics.text(self._gauges),
             open_mode=open_mode,
             store_content=self._settings.store.store_content,

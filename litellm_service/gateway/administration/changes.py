@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -14,13 +14,21 @@ from gateway.domain.entry import Hold
 from gateway.domain.errors import GatewayError, StoreUnavailable
 from gateway.domain.key import Key
 from gateway.domain.limit import RateLimit
+from gateway.domain.price import PriceMap, PriceOverride
 from gateway.identity import KeyRing
+from gateway.metering.prices import PriceBook
 from gateway.store.sqlite.budget_account import Account
 
 T = TypeVar("T")
-Administered = Key | Budget | RateLimit
+Administered = Key | Budget | RateLimit | PriceOverride | PriceMap
 KeyChanged = Callable[[str], None]
-_KINDS: dict[type, ObjectKind] = {Key: "key", Budget: "budget", RateLimit: "limit"}
+_KINDS: dict[type, ObjectKind] = {
+    Key: "key",
+    Budget: "budget",
+    RateLimit: "limit",
+    PriceOverride: "price",
+    PriceMap: "book",
+}
 
 
 class ChangeStore(Protocol):
@@ -65,15 +73,28 @@ class InForce:
     """
 
     def __init__(
-        self, store: ChangeStore, keys: KeyRing, budgets: BudgetBook, limits: RateLimits, on_key_changed: KeyChanged
+        self,
+        store: ChangeStore,
+        keys: KeyRing,
+        budgets: BudgetBook,
+        limits: RateLimits,
+        *,
+        prices: PriceBook,
+        on_key_changed: KeyChanged,
     ) -> None:
         self._store = store
         self.keys = keys
         self._budget_book = budgets
         self._rate_limits = limits
+        self._prices = prices
         self._on_key_changed = on_key_changed
         self.budgets: dict[str, Budget] = {}
         self.limits: dict[str, RateLimit] = {}
+        self.overrides: dict[str, PriceOverride] = {}
+        self.maps: dict[str, PriceMap] = {}
+        self._tables: dict[ObjectKind, dict[str, Any]] = {
+            "budget": self.budgets, "limit": self.limits, "price": self.overrides, "book": self.maps,
+        }  # fmt: skip
         self.lock = asyncio.Lock()
         self._is_in_doubt = False
 
@@ -81,10 +102,13 @@ class InForce:
         """At the start: what the store has."""
         for key in self._store.objects("key", Key):
             self.keys.put(key)
-        self.budgets = {budget.id: budget for budget in self._store.objects("budget", Budget)}
-        self.limits = {limit.id: limit for limit in self._store.objects("limit", RateLimit)}
+        for type_, kind in _KINDS.items():
+            if kind in self._tables:
+                found: list[Any] = self._store.objects(kind, type_)
+                self._tables[kind].update((known.id, known) for known in found)
         self._budget_book.replace(self.budgets.values())
         self._rate_limits.replace(self.limits.values())
+        self._prices.replace(self.maps.values(), self.overrides.values())
 
     def accounts(self) -> list[Account]:
         """What budgets have spent and hold now."""
@@ -115,26 +139,24 @@ class InForce:
 
     def _apply(self, edits: Iterable[Edit]) -> None:
         for edit in edits:
-            self._put_or_drop(edit.id, edit.before, edit.after)
+            self._put_or_drop(edit)
         self._budget_book.replace(self.budgets.values())
         self._rate_limits.replace(self.limits.values())
+        if any(edit.kind in {"price", "book"} for edit in edits):
+            self._prices.replace(self.maps.values(), self.overrides.values())
         for edit in edits:
             if edit.kind == "key":
                 self._on_key_changed(edit.id)
 
-    def _put_or_drop(self, id_: str, before: Administered | None, after: Administered | None) -> None:
-        if isinstance(after, Key):
-            self.keys.put(after)
-        elif isinstance(after, Budget):
-            self.budgets[id_] = after
-        elif isinstance(after, RateLimit):
-            self.limits[id_] = after
-        elif isinstance(before, Key):
-            self.keys.drop(id_)
-        elif isinstance(before, Budget):
-            del self.budgets[id_]
-        elif isinstance(before, RateLimit):
-            del self.limits[id_]
+    def _put_or_drop(self, edit: Edit) -> None:
+        if isinstance(edit.after, Key):
+            self.keys.put(edit.after)
+        elif isinstance(edit.before, Key):
+            self.keys.drop(edit.id)
+        elif edit.after is not None:
+            self._tables[edit.kind][edit.id] = edit.after
+        else:
+            del self._tables[edit.kind][edit.id]
 
 
 def _change(actor: str, edits: Iterable[Edit], at_ms: int) -> Change:
@@ -152,8 +174,11 @@ def _change(actor: str, edits: Iterable[Edit], at_ms: int) -> Change:
 
 
 def _without_secrets(known: Administered | None) -> str | None:
+    """Without the bulk of imported maps, too."""
     if known is None:
         return None
     if isinstance(known, Key):
         known = msgspec.structs.replace(known, digests=())
+    if isinstance(known, PriceMap):
+        known = msgspec.structs.replace(known, compact_gz=b"")
     return msgspec.json.encode(known).decode()

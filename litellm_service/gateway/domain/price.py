@@ -130,6 +130,16 @@ class PriceMap(msgspec.Struct, frozen=True, kw_only=True):
     models: int
     compact_gz: bytes
 
+    @property
+    def id(self) -> str:
+        """Its version."""
+        return self.version
+
+    @property
+    def created_at_ms(self) -> int:
+        """When it was imported."""
+        return self.imported_at_ms
+
 
 class Line(msgspec.Struct, frozen=True):
     """One line of a receipt: so many tokens (or calls, searches, seconds…) of a class, at so many pico-USD each."""

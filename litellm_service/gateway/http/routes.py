@@ -11,7 +11,7 @@ from starlette.routing import Route, Router
 from gateway.domain.errors import MethodNotAllowed, NotAllowed, NotFound
 from gateway.domain.key import Role
 from gateway.http import chat, export, metrics, openai, openapi, requests, usage
-from gateway.http.admin import audit, budgets, keys, limits, me
+from gateway.http.admin import audit, budgets, keys, limits, me, prices
 from gateway.http.answering import CallingRoute, Parse
 from gateway.http.charging import check_route
 from gateway.http.health import Health
@@ -69,6 +69,13 @@ def routes(health: Health, models: ModelList, identity: Identity) -> list[Route]
         ("GET", "/api/limits/{limit_id}", READERS, limits.shown),
         ("PATCH", "/api/limits/{limit_id}", ADMINS, limits.changed),
         ("DELETE", "/api/limits/{limit_id}", ADMINS, limits.deleted),
+        ("GET", "/api/prices", READERS, prices.listed),
+        ("POST", "/api/prices/overrides", ADMINS, prices.created),
+        ("PUT", "/api/prices/overrides/{override_id}", ADMINS, prices.replaced),
+        ("DELETE", "/api/prices/overrides/{override_id}", ADMINS, prices.deleted),
+        ("POST", "/api/prices/import", ADMINS, prices.imported),
+        ("DELETE", "/api/prices/maps/{version}", ADMINS, prices.map_deleted),
+        ("POST", "/api/prices/recompute", ADMINS, prices.recomputed),
         ("GET", "/api/audit", READERS, audit.listed),
         ("GET", "/metrics", READERS, metrics.metrics),
     ]

@@ -102,10 +102,10 @@ class PriceBook:
             return entry.at_some_hours[1]
         return entry.usual
 
-    def usual_price(self, provider: str, upstream_model: str, at_ms: int) -> Price | None:
+    def usual_price(self, provider: str, upstream_model: str, at_ms: int, *, service_tier: str = "") -> Price | None:
         """As `price`, whatever the hour: what a price list shows on that day."""
         era = bisect_right(self._starts, at_ms)
-        asked = (provider, upstream_model, "", era)
+        asked = (provider, upstream_model, TIERS.get(service_tier, ""), era)
         return (self._known.get(asked) or self._looked_up(asked)).usual
 
     def chargeable(

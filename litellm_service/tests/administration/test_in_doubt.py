@@ -11,6 +11,8 @@ from gateway.admission.budgets import BudgetBook
 from gateway.admission.limits import RateLimits
 from gateway.domain.errors import StoreUnavailable
 from gateway.identity import KeyRing
+from gateway.metering.models import ModelMap
+from gateway.metering.prices import PriceBook
 
 pytestmark = pytest.mark.anyio
 
@@ -46,7 +48,16 @@ def told():
 
 @pytest.fixture
 def office(disk, told):
-    return Administration(InForce(disk, KeyRing(b"pepper"), BudgetBook(), RateLimits(), told.append))
+    return Administration(
+        InForce(
+            disk,
+            KeyRing(b"pepper"),
+            BudgetBook(),
+            RateLimits(),
+            prices=PriceBook(ModelMap.load()),
+            on_key_changed=told.append,
+        )
+    )
 
 
 async def test_it_comes_into_force_when_it_is_confirmed_however_late(office, disk, told):

@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 
 from gateway.administration.input import BudgetFields, KeyFields, LimitFields, NewBudget, NewKey, NewLimit, Rotation
+from gateway.administration.price_input import MapImport, NewOverride, Recomputation
+from gateway.http.admin import price_documents
 from gateway.http.doc import Doc
 
 _MONEY = ("amount", "raised_to", "limit", "spent", "held", "remaining")
@@ -31,6 +33,7 @@ _KEY: dict[str, Any] = {
 }  # fmt: skip
 
 SHAPES: dict[str, Any] = {
+    **price_documents.SHAPES,
     "Budget": _BUDGET,
     "BudgetWithHolds": {**_BUDGET, "holds": [_HOLD]},
     "BudgetList": {"budgets": ["@Budget"], "next_cursor": "string?"},
@@ -179,12 +182,24 @@ DOCS = (
             "cursor": "`next_cursor` of the page before",
         },
     ),
+    *price_documents.DOCS,
 )
 
 
 def input_schemas() -> dict[str, Any]:
     """The bodies as JSON Schema; amounts of money are numbers or texts."""
-    types = (NewKey, KeyFields, NewBudget, BudgetFields, NewLimit, LimitFields, Rotation)
+    types = (
+        NewKey,
+        KeyFields,
+        NewBudget,
+        BudgetFields,
+        NewLimit,
+        LimitFields,
+        Rotation,
+        NewOverride,
+        MapImport,
+        Recomputation,
+    )
     _, found = msgspec.json.schema_components(types, schema_hook=None, ref_template="#/components/schemas/{name}")
     decimal, amount = {"type": "string", "format": "decimal"}, {"type": ["number", "string"]}
     for shape in found.values():
