@@ -16,6 +16,7 @@ SUITES = {
     "keys": "test_key_changes.py",
     "secrets": "test_secrets.py",
     "framing": "test_framing.py",
+    "rights": "test_access.py",
     "shutdown": "test_shutdown.py",
     "upgrade": "test_upgrade.py",
 }
