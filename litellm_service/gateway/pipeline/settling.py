@@ -88,7 +88,8 @@ def _usage(exchange: Exchange, outcome: Outcome) -> Usage:
         return usage
     if exchange.dispatched_at == exchange.received_at:
         return NO_USAGE
-    policy = "estimate" if outcome is Outcome.COMPLETED else provider.interrupted
+    has_answer = outcome is Outcome.COMPLETED and reader is not None and reader.counted
+    policy = "estimate" if has_answer else provider.interrupted  # an empty answer is as good as none
     return interrupted_usage(policy, input_tokens(exchange.request), exchange.output_estimate())
 
 
