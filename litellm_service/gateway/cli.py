@@ -7,12 +7,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from gateway import __version__
-from gateway.commands import administering
+from gateway.commands import administering, pricing
 from gateway.domain.errors import SettingsError
-from gateway.domain.time import now_ms
-from gateway.metering.models import ModelMap
-from gateway.metering.prices import PriceBook
-from gateway.metering.report_prices import price_rows
 from gateway.providers.litellm_worker.process import litellm_version
 from gateway.settings import Settings, load, masked
 from gateway.store.sqlite import opening
@@ -28,7 +24,7 @@ _SECRETS = ("admin_key", "pepper", "secret")
 
 def main(arguments: Sequence[str], *, host: str | None = None, port: int | None = None) -> int:
     """Run one command; gives the exit status: 0 done, 1 failed, 2 bad settings or usage."""
-    options = _parser().parse_args(arguments or ["--help"])
+    options = _parser().parse_args(pricing.spelled_out(arguments) or ["--help"])
     command: Command = options.command
     try:
         return command(load(host=host, port=port), options)
@@ -58,9 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         help="say what making rollups and budgets anew from the ledger would change (the service must not run)",
     )  # fmt: skip
     doctor.add_argument("--apply", action="store_true", help="with --repair: do it")
-    prices = _add(commands, "prices", _prices, "list the price book, in USD per million tokens")
-    prices.add_argument("pattern", nargs="?", default="*", help="which models, for example 'openai/gpt-*'")
-    prices.add_argument("--json", action="store_true", help="one JSON object a line")
+    pricing.add(commands)
     administering.add(commands)
     return parser
 
@@ -151,25 +145,3 @@ def _print_installation(settings: Settings) -> None:
     print(f"database: {settings.database}, schema {opening.schema_version(settings.database) or 'not made yet'}")
     where = "open to this machine only, no key needed" if settings.listens_on_loopback else "a key is needed"
     print(f"listens on: {settings.server.api_host}:{settings.server.api_port} ({where})")
-
-
-def _prices(settings: Settings, options: argparse.Namespace) -> int:
-    models = ModelMap.load()
-    rows = price_rows(PriceBook(models), models, settings.providers, options.pattern, at_ms=now_ms())
-    if not rows:
-        print(f"no model matches {options.pattern!r}; try 'openai/*'", file=sys.stderr)
-        return 1
-    if options.json:
-        for row in rows:
-            print(msgspec.json.encode(row).decode())
-        return 0
-    print(f"{'model':60} {'input':>10} {'output':>10} {'cached':>10} {'context':>10}")
-    for row in rows:
-        figures = [_usd(row.input), _usd(row.output), _usd(row.cached), str(row.context or "")]
-        print(f"{row.model:60} " + " ".join(f"{figure:>10}" for figure in figures))
-    print(f"{len(rows)} models; USD per million tokens; source: {models.version}")
-    return 0
-
-
-def _usd(value: float | None) -> str:
-    return "not priced" if value is None else f"{value:g}"

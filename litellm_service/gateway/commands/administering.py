@@ -53,7 +53,7 @@ async def _ask(ask: Ask, options: argparse.Namespace) -> Object:
     if options.action in {"block", "unblock", "rotate"}:
         path += f"/{options.action}"
     body: Callable[[argparse.Namespace], Object] | None = options.body
-    return await _checked(ask, options.method, path, None if body is None else body(options))
+    return await checked(ask, options.method, path, None if body is None else body(options))
 
 
 async def _all(ask: Ask, noun: str, given: Object) -> Object:
@@ -69,14 +69,15 @@ async def _all(ask: Ask, noun: str, given: Object) -> Object:
             "limit": min(_PAGE, most - len(found)) if most else _PAGE,
             **({"cursor": cursor} if cursor else {}),
         }
-        page = await _checked(ask, "GET", f"/api/{noun}?{urlencode(query)}", None)
+        page = await checked(ask, "GET", f"/api/{noun}?{urlencode(query)}", None)
         found += page[listed]
         cursor = page["next_cursor"]
         if cursor is None or len(found) == most:
             return {listed: found, "next_cursor": cursor}
 
 
-async def _checked(ask: Ask, method: str, path: str, body: Object | None) -> Object:
+async def checked(ask: Ask, method: str, path: str, body: Object | None) -> Object:
+    """What the service answers; raises `Refused`."""
     answer = await ask(method, path, body)
     value: Object = answer.value
     if answer.status >= 400:

@@ -1,6 +1,7 @@
 """What administrators set: objects as JSON, and the append-only record of their changes."""
 
 import sqlite3
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -10,6 +11,7 @@ from gateway.domain.budget import Budget
 from gateway.store.questions import AuditQuery
 from gateway.store.sqlite import rows
 from gateway.store.sqlite.budgets import BudgetAccounts
+from gateway.store.sqlite.opening import connect
 
 T = TypeVar("T")
 
@@ -41,6 +43,19 @@ def write(connection: sqlite3.Connection, accounts: BudgetAccounts, change: Chan
 def objects(connection: sqlite3.Connection, kind: ObjectKind, type_: type[T]) -> list[T]:
     """Every object of a kind, by id."""
     return [msgspec.json.decode(value, type=type_) for (value,) in connection.execute(_OF_KIND, (kind,))]
+
+
+def stored(database: Path, kind: ObjectKind, type_: type[T]) -> list[T]:
+    """Every object of a kind in a file, also while a service has it; none where there is no such file, or an older one."""
+    if not database.exists():
+        return []
+    connection = connect(database)
+    try:
+        return objects(connection, kind, type_)
+    except sqlite3.OperationalError:
+        return []
+    finally:
+        connection.close()
 
 
 def audit_entries(connection: sqlite3.Connection, query: AuditQuery) -> list[tuple[int, AuditEntry]]:
