@@ -77,22 +77,9 @@ class Gateway:
             self.store, self._keys, self._budgets, self._limits, prices=self._prices, on_key_changed=self._key_changed
         )
         self._state = self._shared_state(open_mode=admin_key is None)
-        pipeline = Pipeline(
-            router=Router(
-                endpoints(settings), settings.aliases,
-                provider_of=self._models.provider_of, nearest=self._models.nearest, missing=missing,
-            ),
-            holder=Holder(self._prices, self._budgets, settings.server.gateway_default_max_tokens),
-            limits=self._limits,
-            store=self.store,
-            upstreams=Upstreams(self._transport, self._worker, settings.timeouts),
-            log=self._log,
-            status_of=status_of,
-            store_content=settings.store.store_content,
-        )  # fmt: skip
         identity = Identity(admin_key, self._keys)
         self._health = Health(self._parts)
-        self._calling = self._calling_routes(pipeline, identity)
+        self._calling = self._calling_routes(self._pipeline(missing), identity)
         models = ModelList(rows, self._models, self._prices, missing, settings.aliases)
         dispatcher = Dispatcher(
             self._calling, routes(self._health, models, identity), SimpleNamespace(state=self._state)
@@ -127,6 +114,22 @@ class Gateway:
         self._health.ready = False
         for route in self._calling.values():
             route.draining = True
+
+    def _pipeline(self, missing: dict[str, str]) -> Pipeline:
+        settings = self._settings
+        return Pipeline(
+            router=Router(
+                endpoints(settings), settings.aliases,
+                provider_of=self._models.provider_of, nearest=self._models.nearest, missing=missing,
+            ),
+            holder=Holder(self._prices, self._budgets, settings.server.gateway_default_max_tokens),
+            limits=self._limits,
+            store=self.store,
+            upstreams=Upstreams(self._transport, self._worker, settings.timeouts),
+            log=self._log,
+            status_of=status_of,
+            store_content=settings.store.store_content,
+        )  # fmt: skip
 
     def _shared_state(self, *, open_mode: bool) -> SimpleNamespace:
         """What the routes find as `request.app.state`; `reader` is there from the start on."""
