@@ -21,17 +21,6 @@ class BudgetBook:
         self._budgets = {budget.id: budget for budget in budgets}
         self._hard.clear()
 
-    def all(self) -> list[Budget]:
-        """Every budget, the oldest first."""
-        return sorted(self._budgets.values(), key=lambda budget: (budget.created_at_ms, budget.id))
-
-    def get(self, budget_id: str) -> Budget | None:
-        """One budget."""
-        return self._budgets.get(budget_id)
-
-    def __bool__(self) -> bool:
-        return bool(self._budgets)
-
     def has_hard(self, subject: Subject) -> bool:
         """Whether a hard budget counts this subject's requests."""
         if not self._budgets:

@@ -193,10 +193,6 @@ class RateLimits:
             counter.take(tokens_estimate, second)
         return Taken(counters, tokens_estimate, second, now)
 
-    def all(self) -> list[RateLimit]:
-        """Every limit, the oldest first."""
-        return sorted((c.limit for c in self._counters.values()), key=lambda limit: (limit.created_at_ms, limit.id))
-
     def _learn(self, subject: Subject) -> tuple[_Counter, ...]:
         if len(self._known) >= KNOWN_SUBJECTS:
             self._known.clear()
