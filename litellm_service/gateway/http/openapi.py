@@ -134,7 +134,8 @@ DOCS = (
         path="/api/requests/{request_id}",
         reply="RequestDetail",
         title="Everything about one request",
-        about="Content if it is stored, price, receipt, hold, attempts, route.",
+        about="Content if it is stored; price and receipt, which adds up to the cost, and where that comes from; what was held and "
+        "when; the budgets of now that it counts in; attempts with their corrections; route.",
     ),
     *administering.DOCS,
     Doc(method="GET", path="/metrics", title="Metrics for Prometheus", about="Text; for the roles admin and viewer."),

@@ -7,7 +7,9 @@ from starlette.responses import Response
 from gateway.domain.errors import InvalidRequest, NotFound
 from gateway.domain.time import id_bytes
 from gateway.http import parameters as p
-from gateway.reports.requests import detail, page
+from gateway.http.admin.wire import administration
+from gateway.reports.explaining import explained
+from gateway.reports.requests import page
 from gateway.store.questions import RequestQuery
 
 _KNOWN = ("from", "to", "id", "cursor", "limit", *p.FILTERS, *p.RANGES)
@@ -40,7 +42,8 @@ async def request_detail(request: Request) -> Response:
         id_bytes(request_id)
     except ValueError:
         raise NotFound(f"{text[:60]!r} is no request id; it looks like 01a208e7-6d96-7f60-8f3a-5aea9af1bd8c.") from None
-    found = await detail(request.app.state.reader, request_id, owner=p.owner(request))
+    budgets = administration(request).budgets()
+    found = await explained(request.app.state.reader, request_id, owner=p.owner(request), budgets=budgets)
     if found is None:
         raise NotFound(f"There is no request {request_id}.")
     return _json(found)

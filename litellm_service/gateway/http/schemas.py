@@ -47,10 +47,19 @@ _REQUEST = {
 _COMPARED = {"totals": "@Totals", "change": {"*": "number?"}}
 _AMOUNT = {"amount_usd": "number?", "amount_nano_usd": "integer?"}
 _LINE = {"item": "string", "quantity": "integer", "unit_price_usd_per_million": "number?", **_AMOUNT}
+_CORRECTION = {
+    "recorded_at": "string", "before_usd": "number?", "before_nano_usd": "integer?", "after_usd": "number",
+    "after_nano_usd": "integer", "cost_source": "string", "price_version": "string?",
+}  # fmt: skip
 _ATTEMPT = {
     "attempt": "integer", "provider": "string", "upstream_model": "string", "outcome": "string", "http_status": "integer",
     "error_code": "string?", "response_time": "number", "time_to_first_token": "number?", "cost_usd": "number?",
-    "cost_nano_usd": "integer?", "cost_source": "string", "recorded_at": "string",
+    "cost_nano_usd": "integer?", "cost_source": "string", "recorded_at": "string", "held_usd": "number", "held_nano_usd": "integer",
+    "held_at": "string", "corrections": [_CORRECTION],
+}  # fmt: skip
+_COUNTED_IN = {
+    "id": "string", "scope": {"kind": "string", "name": "string"}, "period": "string", "tz": "string", "hard": "boolean",
+    "period_start": "string", "period_end": "string?",
 }  # fmt: skip
 _BY_MODEL = {"model": "string", "provider": "string", **_TOTALS}
 _MODEL = {
@@ -103,7 +112,8 @@ SHAPES: dict[str, Shape] = {
     "RequestDetail": {
         **_REQUEST, "query": "string", "messages": "string?", "response": "string?", "content_stored": "boolean",
         "finish_reason": "string?", "error_code": "string?", "estimated": "boolean", "price": "object?", "receipt": [_LINE],
-        "hold": _AMOUNT, "attempts_list": [_ATTEMPT],
+        "cost_explained": "string", "hold": {**_AMOUNT, "held_at": "string", "settled_at": "string"},
+        "budgets": [_COUNTED_IN], "attempts_list": [_ATTEMPT],
         "route": {"model": "string", "provider": "string", "upstream_model": "string"},
     },
     **administering.SHAPES,

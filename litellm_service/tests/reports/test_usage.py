@@ -11,7 +11,8 @@ from seeding import seeded
 from store_entries import NOON_MS
 
 from gateway.domain.time import id_text
-from gateway.reports.requests import detail, page
+from gateway.reports.explaining import explained
+from gateway.reports.requests import page
 from gateway.reports.usage import UsageQuery, overview, usage
 from gateway.reports.zones import Range, outward
 from gateway.store.questions import Filters, Owner, RequestQuery
@@ -197,10 +198,10 @@ async def test_ranges_and_id_prefixes_narrow_the_list(reader, written):
 
 async def test_one_request_in_full_has_a_receipt_that_adds_up(reader, written):
     priced = next(fact for fact in written[1] if fact["cost"])
-    found = await detail(reader, id_text(priced["id"]))
+    found = await explained(reader, id_text(priced["id"]))
     assert (found["query"].startswith("question"), found["response"]) == (True, "answer")
     assert found["price"]["input_usd_per_million"] == 2.5
     assert sum(line["amount_nano_usd"] for line in found["receipt"]) > 0
     assert found["attempts_list"][0]["outcome"] == "completed"
-    assert await detail(reader, id_text(priced["id"]), owner=Owner("user_id", "somebody else")) is None
-    assert await detail(reader, "00000000-0000-7000-8000-000000000000") is None
+    assert await explained(reader, id_text(priced["id"]), owner=Owner("user_id", "somebody else")) is None
+    assert await explained(reader, "00000000-0000-7000-8000-000000000000") is None
