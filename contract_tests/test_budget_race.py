@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import json
 import random
 import time
@@ -16,7 +15,8 @@ import pytest
 from administrator import ADMIN_KEY, Administrator, TestKey
 from figures import record
 from prompts import ROUTES, new_marker
-from rawhttp import Broken, Client, Reply, connect, request_bytes
+from racing import FORMS, STAYS_S, Racer, race, racers
+from rawhttp import Client, Reply, connect, request_bytes
 from spending import hold_nano_usd, ledger_nano_usd, padded, rows_of, sized_call
 from stack import ApiService, Mock, wait_until
 
@@ -27,57 +27,9 @@ RACERS = 200
 ROOM = 10
 HOLD = hold_nano_usd()
 FREED_S = 1.0
-STAYS_S = 60.0
-FORMS = [(route, stream) for route in ROUTES for stream in (False, True)]
 SCOPES = ("key", "user", "application", "model", "everything")
 PERIODS = ("day", "week", "month", "total")
 LONG_ROUNDS = 50
-
-
-@dataclasses.dataclass
-class Racer:
-    """One call of the race, and what became of it; `status` is 0 where the client left or was cut off first."""
-
-    key: TestKey
-    route: str
-    stream: bool
-    script: dict[str, float]
-    leaves_after_s: float = STAYS_S
-    marker: str = dataclasses.field(default_factory=new_marker)
-    status: int = 0
-    error: dict[str, Any] = dataclasses.field(default_factory=dict)
-    whole: bool = False
-    answered_at: float = 0.0
-
-    async def run(self, client: Client) -> None:
-        try:
-            await asyncio.wait_for(self._converse(client), self.leaves_after_s)
-        except (Broken, OSError, TimeoutError):
-            pass
-        finally:
-            await client.leave(random.choice(("rst", "fin")))
-
-    async def _converse(self, client: Client) -> None:
-        call = sized_call(self.route, self.marker, stream=self.stream, **self.script)
-        await client.send(request_bytes(ROUTES[self.route], call, self.key.headers))
-        reply = await client.head()
-        self.status, self.answered_at = reply.status, time.monotonic()
-        data = await client.read_all()
-        self.whole = b'"error"' not in data
-        if reply.status != 200:
-            self.error = json.loads(data)["error"]
-
-
-def racers(keys: list[TestKey], count: int = RACERS, **script: float) -> list[Racer]:
-    made = [Racer(keys[i % len(keys)], *FORMS[i % len(FORMS)], script) for i in range(count)]
-    random.shuffle(made)
-    return made
-
-
-async def race(port: int, everybody: list[Racer]) -> None:
-    """All at once: everybody is connected before anybody sends."""
-    clients = await asyncio.gather(*(connect(port) for _ in everybody))
-    await asyncio.gather(*(racer.run(client) for racer, client in zip(everybody, clients, strict=True)))
 
 
 class Watch:
@@ -166,7 +118,7 @@ async def one_race(api: ApiService, mock: Mock, admin: Administrator, scope: str
     keys, budget_id = contested(admin, scope, ROOM * HOLD + random.randrange(HOLD), period)
     wider = admin.budget("key", keys[0].id, 10**12)
     before = admin.standing(budget_id)["spent_nano_usd"]
-    everybody = racers(keys, first_ms=2500)
+    everybody = racers(keys, RACERS, first_ms=2500)
     async with Watch(admin, budget_id).watching() as watch:
         await race(api.port, everybody)
     admitted = [racer for racer in everybody if racer.status == 200]
@@ -213,7 +165,7 @@ async def test_clients_that_leave_never_make_room_twice(
     """A third hang up at any moment; whoever is admitted in their place, no more is ever set aside than there is."""
     for _ in range(20 if long_form else 2):
         keys, budget_id = contested(admin, "user", ROOM * HOLD + HOLD // 2)
-        everybody = racers(keys, first_ms=150, delay_ms=5, tokens=20)
+        everybody = racers(keys, RACERS, first_ms=150, delay_ms=5, tokens=20)
         for racer in everybody[::3]:
             racer.leaves_after_s = random.uniform(0.001, 0.4)
         async with Watch(admin, budget_id).watching() as watch:
@@ -396,7 +348,7 @@ async def test_a_kill_in_the_middle_leaves_no_hold_and_takes_no_more_than_there_
         if point:
             mortal.kill()
             mortal.start(GATEWAY_FAILPOINT=point)
-        everybody = racers(keys, first_ms=300, delay_ms=20, tokens=30)
+        everybody = racers(keys, RACERS, first_ms=300, delay_ms=20, tokens=30)
         racing = asyncio.create_task(race(mortal.port, everybody))
         if point:
             await asyncio.to_thread(wait_until, lambda: not mortal.running, 10, f"the failpoint {point}")

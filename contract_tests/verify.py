@@ -10,6 +10,7 @@ FOLDER = Path(__file__).resolve().parent
 SUITES = {
     "crash": "test_crash.py",
     "race": "test_budget_race.py",
+    "limits": "test_limits.py",
     "faults": "test_faulty_upstream.py",
     "disconnects": "test_disconnects.py",
     "environment": "test_environment.py",
