@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from administrator import Administrator, TestKey
 from faultmock.faults import FAULTS
 from prompts import ROUTES, body, new_marker, prompt
 from rawhttp import Broken, connect, post, request_bytes
@@ -20,6 +21,8 @@ WRONG_KEY = "canary-wrong-c41e8d0b7a6f4295"
 PROMPT = "canary-prompt-93b5f1a8"
 ANSWER_WORD = "people is way to water"
 CREDENTIALS = (PROVIDER_KEY, ADMIN_KEY, WRONG_KEY)
+PEPPER = "canary-pepper-5e0d83c1f6a94b27"
+WEBHOOK_SECRET = "canary-webhook-8c2f61d9e7b04a35"
 API_ENVIRONMENT = {
     "OPENAI_API_KEY": PROVIDER_KEY,
     "ANTHROPIC_API_KEY": "canary-anthropic-2b7c",
@@ -154,3 +157,117 @@ def test_all_four_refusals_of_a_key_are_alike(api: ApiService) -> None:
         answer["error"].pop("request_id")
         bodies.add(json.dumps(answer, sort_keys=True))
     assert len(bodies) == 1
+
+
+# Virtual keys, the pepper and the webhook's secret
+
+
+@pytest.fixture
+def keyed(folder: Path, mock: Mock) -> Iterator[ApiService]:
+    """With a pepper of its own, and a webhook that refuses everything."""
+    environment = {
+        **API_ENVIRONMENT,
+        "GATEWAY_PEPPER": PEPPER,
+        "GATEWAY_WEBHOOK_URL": mock.url.removesuffix("/v1") + "/hook",
+        "GATEWAY_WEBHOOK_SECRET": WEBHOOK_SECRET,
+        "GATEWAY_WEBHOOK_ALLOW_PRIVATE": "true",
+    }
+    with running_api(folder / "keyed", mock.url, None, **environment) as api:
+        yield api
+
+
+async def live_with_keys(api: ApiService) -> tuple[list[str], list[str]]:
+    """Keys in every state, used well and badly with every carrier: their secrets, and all that was answered after them."""
+    admin = Administrator(api, ADMIN_KEY)
+    keys = [admin.key(f"number {number}", store_content=number % 2 == 0) for number in range(4)]
+    budget = admin.budget("key", keys[0].id, 10**6, hard=False)
+    keys.append(admin.rotate(keys[0], grace_s=60))
+    told: list[str] = []
+    for key in keys:
+        for carrier in CARRIERS:
+            for route in ROUTES:
+                told.append(await ask(api, route, body(route, "hi", stream=False), carried(carrier, key.secret)))
+                asked = body(route, f"{prompt(new_marker(), fault='401')} hi", stream=True)
+                told.append(await ask(api, route, asked, carried(carrier, key.secret + "x")))
+                told.append(await ask(api, route, asked, carried(carrier, key.secret)))
+    told += [
+        str(admin.change_key(keys[1], expires_at="2099-01-01")),
+        str(admin.block(keys[2])),
+        str(admin.delete_key(keys[3])),
+    ]
+    for path in misplaced(keys[0]):
+        get_json(api.url + path, carried("x-api-key", ADMIN_KEY))
+    for key in keys:
+        told.append(await ask(api, "openai", body("openai", "hi", stream=False), carried("authorization", key.secret)))
+    told += [
+        json.dumps(get_json(api.url + path, carried("x-api-key", ADMIN_KEY)))
+        for path in ("/api/keys", "/api/budgets", "/api/limits", "/api/audit?limit=200", "/api/me", "/api/requests", "/metrics",
+                     "/api/providers", f"/api/keys/{keys[1].id}", f"/api/budgets/{budget}", "/api/usage/export?format=jsonl")
+    ]  # fmt: skip
+    return [key.secret for key in keys], told
+
+
+def misplaced(key: TestKey) -> list[str]:
+    """Where people put keys by mistake: they may be told what they asked for, but it is not logged."""
+    return [f"/api/models?key={key.secret}", f"/nowhere/{key.secret}", f"/api/models?api_key={key.secret}&alt=sse"]
+
+
+async def test_no_key_pepper_or_webhook_secret_shows_anywhere(keyed: ApiService) -> None:
+    """Not in the database or its journals, the log at DEBUG, answers, errors, reports, metrics, nor the audit log."""
+    shown_once, told = await live_with_keys(keyed)
+    wait_until(lambda: "webhook failed" in keyed.log, what="a webhook that fails")
+    digests = re.findall(r"\b[0-9a-f]{64}\b", str(keyed.rows("SELECT value FROM objects WHERE kind = 'key'")))
+    assert len(digests) >= 4
+    canaries = [PEPPER, WEBHOOK_SECRET, ADMIN_KEY, PROVIDER_KEY, *shown_once]
+    canaries += [secret[-43:] for secret in shown_once]
+    answers, log = "\n".join(told), keyed.log
+    audited = str(keyed.rows("SELECT * FROM audit"))
+    assert audited.count("create") >= 5
+    for canary in (*canaries, *digests):
+        assert canary not in answers, canary
+        assert canary not in log, canary
+        assert canary not in audited, canary
+    keyed.kill()
+    for path in sorted(keyed.database.parent.rglob("*")):
+        stored = path.read_bytes() if path.is_file() else b""
+        for canary in canaries:
+            assert canary.encode() not in stored, (path, canary)
+
+
+def test_the_generated_pepper_lies_beside_the_database_for_its_owner_only(folder: Path, mock: Mock) -> None:
+    with running_api(folder / "own", mock.url, None, GATEWAY_ADMIN_KEY=ADMIN_KEY) as api:
+        key = Administrator(api, ADMIN_KEY).key()
+        pepper = next(api.database.parent.glob("gateway_pepper.key"))
+        assert pepper.stat().st_mode & 0o777 == 0o600
+        secret = pepper.read_text().strip()
+        assert secret
+        assert secret not in api.log
+        assert all(secret.encode() not in path.read_bytes() for path in files_of(api))
+        api.stop()
+        api.start()
+        assert get_json(f"{api.url}/api/me", key.headers)[0] == 200
+        api.stop()
+        pepper.write_text(secret[::-1])
+        api.start()
+        assert get_json(f"{api.url}/api/me", key.headers)[0] == 401
+
+
+def test_check_masks_the_pepper_and_the_webhook_s_secret(keyed: ApiService) -> None:
+    printed = keyed.gateway("check")
+    assert printed.returncode == 0, printed.stderr
+    for secret in (PEPPER, WEBHOOK_SECRET, ADMIN_KEY):
+        assert secret not in printed.stdout + printed.stderr
+    assert "pepper" in printed.stdout.lower()
+
+
+def test_the_commands_show_a_secret_once(keyed: ApiService) -> None:
+    made = keyed.gateway("keys", "create", "ci", "--user", "alice")
+    assert made.returncode == 0, made.stderr
+    (secret,) = re.findall(r"sk-gw-[0-9a-f]{16}-[A-Za-z0-9_-]{43}", made.stdout)
+    assert get_json(f"{keyed.url}/api/me", carried("x-api-key", secret))[0] == 200
+    for words in (("keys", "list"), ("audit",), ("budgets", "list")):
+        printed = keyed.gateway(*words)
+        assert printed.returncode == 0, printed.stderr
+        assert secret not in printed.stdout + printed.stderr
+    assert secret not in keyed.log
+    assert all(secret.encode() not in path.read_bytes() for path in files_of(keyed))
