@@ -187,6 +187,46 @@ async def test_clients_that_leave_never_make_room_twice(
     audit_is_clean(api)
 
 
+async def test_budgets_that_are_changed_meanwhile_forget_no_hold(
+    api: ApiService, mock: Mock, admin: Administrator
+) -> None:
+    """Others come and go, and its own terms are written again, while two hundred ask and ten wait."""
+    keys, budget_id = contested(admin, "application", ROOM * HOLD + HOLD // 2)
+    everybody = racers(keys, RACERS, first_ms=4000)
+    async with Watch(admin, budget_id).watching() as watch:
+        changing = asyncio.create_task(asyncio.to_thread(change_budgets, admin, budget_id, keys[1]))
+        running = []
+        for wave in range(0, RACERS, 50):
+            running.append(asyncio.create_task(race(api.port, everybody[wave : wave + 50])))
+            await asyncio.sleep(0.3)
+        await changing
+        wider = admin.budget("key", keys[0].id, 10**12)
+        assert admin.standing(wider)["held_nano_usd"] == HOLD * held_by(mock, everybody, keys[0])
+        await asyncio.gather(*running)
+    assert Counter(racer.status for racer in everybody) == {200: ROOM, 402: RACERS - ROOM}
+    assert watch.overspent == []
+    assert watch.most_nano_usd == ROOM * HOLD
+    check_books(api, admin, budget_id, keys, 0)
+    admin.drop_budget(wider)
+
+
+def held_by(mock: Mock, everybody: list[Racer], key: TestKey) -> int:
+    """How many of a key's calls the provider has not answered yet."""
+    markers = {racer.marker for racer in everybody if racer.key == key}
+    return sum(1 for call in mock.calls() if call["marker"] in markers and call["how"] is None)
+
+
+def change_budgets(admin: Administrator, budget_id: str, key: TestKey) -> None:
+    """For as long as the race takes."""
+    terms = admin.standing(budget_id)
+    for number in range(12):
+        other = admin.budget("key", key.id, 10**12, hard=number % 2 == 0)
+        admin.send("PATCH", f"/api/budgets/{budget_id}", {"thresholds": [50 + number], "period": terms["period"]})
+        admin.send("PATCH", f"/api/budgets/{other}", {"amount_usd": 5000})
+        admin.drop_budget(other)
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("how", ["rst", "fin"])
 async def test_the_money_of_a_client_that_left_is_usable_within_a_second(
     api: ApiService, admin: Administrator, how: str
