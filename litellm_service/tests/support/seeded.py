@@ -15,6 +15,7 @@ from gateway.domain import histogram
 from gateway.domain.entry import CostSource, Kind, Outcome
 from gateway.domain.price import Price, Rates
 from gateway.store.sqlite import opening
+from gateway.store.sqlite.coarse import TABLES, derive
 from gateway.store.sqlite.rows import INSERT_LEDGER
 
 ZONES = ("UTC", "Asia/Kolkata", "America/Los_Angeles", "Asia/Kathmandu", "Europe/Paris")
@@ -83,9 +84,8 @@ def fill(path: Path, shape: Shape) -> None:
         watermark = last if shape.repeated else last - shape.above_watermark
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('rollup_watermark', ?)", (watermark,))
         connection.execute(_ROLLUPS, (watermark,))
-        for statement in _HOURS:
-            connection.execute(statement)
         _histograms(connection, watermark)
+        derive(connection)
         if shape.repeated:
             _repeat(connection, shape)
         for statement in indexes:
@@ -107,10 +107,12 @@ def _without_indexes(connection: sqlite3.Connection) -> list[str]:
 def _repeat(connection: sqlite3.Connection, shape: Shape) -> None:
     connection.create_function("moved", 2, lambda id_, at_ms: at_ms.to_bytes(6, "big") + id_[6:], deterministic=True)
     first, last = connection.execute("SELECT min(id), max(id) FROM ledger").fetchone()
-    hours, at = 24 * shape.days, f"(admitted_at_ms - n * {shape.days * DAY_MS})"
+    at = f"(admitted_at_ms - n * {shape.days * DAY_MS})"
+    earlier = {
+        name: f"{name} - n * {shape.days * a_day}" for name, a_day in (("quarter", 96), ("hour", 24), ("day", 1))
+    }
     changed = {
-        "rollups": {"quarter": f"quarter - n * {4 * hours}"},
-        **{name: {"hour": f"hour - n * {hours}"} for name in ("rollup_hours", "rollup_name_hours", "histograms")},
+        **dict.fromkeys(TABLES, earlier),
         "requests": {
             "id": f"printf('%08x-%04x', {at} >> 16, {at} & 65535) || substr(id, 14)",
             "timestamp": f"strftime('%Y-%m-%dT%H:%M:%S', {at} / 1000, 'unixepoch')",
@@ -276,14 +278,6 @@ INSERT INTO rollups SELECT admitted_at_ms / 900000, application_ref, user_ref, k
     sum({_FINAL} AND cost_nano_usd IS NULL), sum(estimated), sum(CASE WHEN {_FINAL} THEN duration_us ELSE 0 END)
 FROM ledger WHERE id <= ? GROUP BY 1, 2, 3, 4, 5, 6, 7
 """
-_SUMS = """sum(requests), sum(errors), sum(input_tokens), sum(cache_read_tokens), sum(cache_write_tokens), sum(output_tokens),
-    sum(reasoning_tokens), sum(cost_nano_usd), sum(unpriced_requests), sum(estimated_requests), sum(duration_us)"""
-_HOUR_KEY = "application_ref, model_ref, provider_ref, http_status"
-_HOURS = (
-    f"INSERT INTO rollup_hours SELECT quarter / 4, {_HOUR_KEY}, {_SUMS} FROM rollups GROUP BY 1, 2, 3, 4, 5",
-    f"INSERT INTO rollup_name_hours SELECT user_ref, quarter / 4, {_SUMS} FROM rollups GROUP BY 1, 2",
-    f"INSERT INTO rollup_name_hours SELECT key_ref, quarter / 4, {_SUMS} FROM rollups GROUP BY 1, 2",
-)
 _LANES = f"""
 SELECT admitted_at_ms / {HOUR_MS}, application_ref, model_ref, provider_ref, metric, lane(value), count(*) FROM (
     SELECT *, 0 AS metric, duration_us AS value FROM ledger UNION ALL SELECT *, 1, first_token_us FROM ledger

@@ -68,6 +68,101 @@ CREATE TABLE refusals (
 
 CREATE INDEX requests_by_key ON requests (key_id, admitted_at_ms) WHERE length(key_id) = 16;
 
+CREATE TABLE rollup_days (
+    day INTEGER NOT NULL,
+    application_ref INTEGER NOT NULL,
+    model_ref INTEGER NOT NULL,
+    provider_ref INTEGER NOT NULL,
+    http_status INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    errors INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    cost_nano_usd INTEGER NOT NULL,
+    unpriced_requests INTEGER NOT NULL,
+    estimated_requests INTEGER NOT NULL,
+    duration_us INTEGER NOT NULL,
+    PRIMARY KEY (day, application_ref, model_ref, provider_ref, http_status)
+) WITHOUT ROWID;
+
+CREATE TABLE rollup_names (
+    ref INTEGER NOT NULL,
+    quarter INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    errors INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    cost_nano_usd INTEGER NOT NULL,
+    unpriced_requests INTEGER NOT NULL,
+    estimated_requests INTEGER NOT NULL,
+    duration_us INTEGER NOT NULL,
+    PRIMARY KEY (ref, quarter)
+) WITHOUT ROWID;
+
+CREATE TABLE rollup_name_days (
+    ref INTEGER NOT NULL,
+    day INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    errors INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    cost_nano_usd INTEGER NOT NULL,
+    unpriced_requests INTEGER NOT NULL,
+    estimated_requests INTEGER NOT NULL,
+    duration_us INTEGER NOT NULL,
+    PRIMARY KEY (ref, day)
+) WITHOUT ROWID;
+
+CREATE TABLE rollup_details (
+    ref INTEGER NOT NULL,
+    hour INTEGER NOT NULL,
+    application_ref INTEGER NOT NULL,
+    model_ref INTEGER NOT NULL,
+    provider_ref INTEGER NOT NULL,
+    http_status INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    errors INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    cost_nano_usd INTEGER NOT NULL,
+    unpriced_requests INTEGER NOT NULL,
+    estimated_requests INTEGER NOT NULL,
+    duration_us INTEGER NOT NULL,
+    PRIMARY KEY (ref, hour, application_ref, model_ref, provider_ref, http_status)
+) WITHOUT ROWID;
+
+CREATE TABLE histogram_days (
+    day INTEGER NOT NULL,
+    application_ref INTEGER NOT NULL,
+    model_ref INTEGER NOT NULL,
+    provider_ref INTEGER NOT NULL,
+    duration BLOB NOT NULL,
+    first_token BLOB NOT NULL,
+    overhead BLOB NOT NULL,
+    PRIMARY KEY (day, application_ref, model_ref, provider_ref)
+) WITHOUT ROWID;
+
+CREATE TABLE histogram_names (
+    ref INTEGER NOT NULL,
+    hour INTEGER NOT NULL,
+    duration BLOB NOT NULL,
+    first_token BLOB NOT NULL,
+    overhead BLOB NOT NULL,
+    PRIMARY KEY (ref, hour)
+) WITHOUT ROWID;
+
 CREATE INDEX rollups_by_key ON rollups (key_ref, quarter);
 
 ALTER TABLE ledger ADD COLUMN newly_priced INTEGER NOT NULL DEFAULT 0;

@@ -9,6 +9,7 @@ import msgspec
 from gateway.domain import histogram
 from gateway.domain.entry import Kind
 from gateway.store.sqlite.budget_audit import spending
+from gateway.store.sqlite.coarse import DERIVED, SUM_COLUMNS, coarse_histograms, selection, stored_histograms
 from gateway.store.sqlite.opening import DatabaseUnusable, connect
 
 _KEY = "application_ref, user_ref, key_ref, model_ref, provider_ref, http_status"
@@ -27,20 +28,11 @@ SELECT quarter, {_KEY}, requests, errors, input_tokens, cache_read_tokens, cache
 """
 _WRONG_ROLLUPS = f"SELECT count(*) FROM (SELECT * FROM ({_SUMS}) EXCEPT SELECT * FROM ({_ROLLUPS}))"
 _SURPLUS_ROLLUPS = f"SELECT count(*) FROM (SELECT * FROM ({_ROLLUPS}) EXCEPT SELECT * FROM ({_SUMS}))"
-_COARSE_SUMS = """sum(requests), sum(errors), sum(input_tokens), sum(cache_read_tokens), sum(cache_write_tokens),
-    sum(output_tokens), sum(reasoning_tokens), sum(cost_nano_usd), sum(unpriced_requests), sum(estimated_requests),
-    sum(duration_us)"""
-_HOURS = f"""
-SELECT quarter / 4, application_ref, model_ref, provider_ref, http_status, {_COARSE_SUMS} FROM rollups GROUP BY 1, 2, 3, 4, 5
-"""
-_NAME_HOURS = f"""
-SELECT user_ref, quarter / 4, {_COARSE_SUMS} FROM rollups GROUP BY 1, 2
-UNION ALL SELECT key_ref, quarter / 4, {_COARSE_SUMS} FROM rollups GROUP BY 1, 2
-"""
-_WRONG_HOURS = " + ".join(
+_WRONG_DERIVED = " + ".join(
     f"(SELECT count(*) FROM (SELECT * FROM ({one}) EXCEPT SELECT * FROM ({other})))"
-    for sums, table in ((_HOURS, "SELECT * FROM rollup_hours"), (_NAME_HOURS, "SELECT * FROM rollup_name_hours"))
-    for one, other in ((sums, table), (table, sums))
+    for derived in DERIVED
+    for stored in (f"SELECT {', '.join((*derived.key, *SUM_COLUMNS))} FROM {derived.table}",)
+    for one, other in ((selection(derived), stored), (stored, selection(derived)))
 )
 _LATENCIES = f"""
 SELECT count(*), count(first_token_us), count(overhead_us) FROM ledger WHERE id <= ? AND final AND kind != {Kind.CORRECTION:d}
@@ -99,7 +91,7 @@ def _checks(connection: sqlite3.Connection) -> Iterator[Check]:
     yield Check("sums of the ledger that the rollups lack or have wrong", _one(connection, _WRONG_ROLLUPS, watermark))
     yield Check("rollups that the ledger does not have", _one(connection, _SURPLUS_ROLLUPS, watermark))
     yield Check(
-        "hourly sums that differ from the quarters'", connection.execute(f"SELECT {_WRONG_HOURS}").fetchone()[0]
+        "coarser sums that differ from the quarters'", connection.execute(f"SELECT {_WRONG_DERIVED}").fetchone()[0]
     )
     expected = connection.execute(_LATENCIES, (watermark,)).fetchone()
     yield Check(
@@ -107,6 +99,7 @@ def _checks(connection: sqlite3.Connection) -> Iterator[Check]:
     )
     wrong_budgets = [period for period in spending(connection) if period.recorded_nano_usd != period.true_nano_usd]
     yield Check("budget accounts that have spent something else than the ledger says", len(wrong_budgets))
+    yield Check("coarser histograms that differ from the hours'", _wrong_histograms(connection))
     problems = [text for (text,) in connection.execute("PRAGMA integrity_check(5)") if text != "ok"]
     yield Check("pages or indexes that SQLite finds damaged", len(problems))
 
@@ -120,6 +113,13 @@ def _histogram_counts(connection: sqlite3.Connection) -> list[int]:
     for row in connection.execute("SELECT duration, first_token, overhead FROM histograms"):
         counts = [count + histogram.total(histogram.unpack(blob)) for count, blob in zip(counts, row, strict=True)]
     return counts
+
+
+def _wrong_histograms(connection: sqlite3.Connection) -> int:
+    derived = coarse_histograms(stored_histograms(connection, "histograms"))
+    return sum(
+        len(found.items() ^ dict(stored_histograms(connection, table)).items()) for table, found in derived.items()
+    )
 
 
 def _distance(one: int, other: int) -> int:

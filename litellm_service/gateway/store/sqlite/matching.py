@@ -77,6 +77,18 @@ def group_columns(group_by: Sequence[str]) -> tuple[str, ...]:
     return tuple(other.get(name) or DIMENSIONS[name][0] for name in group_by)
 
 
+def of_each(table: str, dimension: str) -> str:
+    """A table of sums by `ref`: the rows of every name of a dimension, one name after the other."""
+    column, kind = DIMENSIONS[dimension]
+    rows = f"SELECT ref AS {column}, r.* FROM dimensions CROSS JOIN {table} r ON r.ref = dimensions.id"
+    return f"({rows} WHERE kind = {kind:d})"
+
+
+def of_some(table: str, dimension: str) -> str:
+    """The same for names that are asked for: all rows, with the right name for their `ref`."""
+    return f"(SELECT ref AS {DIMENSIONS[dimension][0]}, * FROM {table})"
+
+
 def named(
     connection: sqlite3.Connection, keys: Iterable[tuple[int, ...]], group_by: Sequence[str]
 ) -> dict[tuple[int, ...], tuple[str, ...]]:

@@ -4,10 +4,9 @@ import sqlite3
 from pathlib import Path
 
 from gateway.store.sqlite.budget_audit import spending
+from gateway.store.sqlite.coarse import TABLES
 from gateway.store.sqlite.opening import connect
 from gateway.store.sqlite.rollups import PendingRollups
-
-_DERIVED = ("rollups", "rollup_hours", "rollup_name_hours", "histograms")
 
 
 def repair(database: Path, *, apply: bool) -> list[str]:
@@ -30,7 +29,7 @@ def repair(database: Path, *, apply: bool) -> list[str]:
 
 def _rebuild_rollups(connection: sqlite3.Connection) -> str:
     before = _digest(connection)
-    for table in _DERIVED:
+    for table in TABLES:
         connection.execute(f"DELETE FROM {table}")
     connection.execute("DELETE FROM meta WHERE name = 'rollup_watermark'")
     rollups = PendingRollups(connection)

@@ -1,20 +1,29 @@
-"""Sums per quarter and hour, and hourly histograms, up to a watermark of the ledger."""
+"""Sums per quarter of an hour and coarser, and histograms, up to a watermark of the ledger."""
 
 import sqlite3
 from collections.abc import Iterable
 
 from gateway.domain import histogram
 from gateway.domain.entry import Kind
+from gateway.store.sqlite.coarse import (
+    DERIVED,
+    SUM_COLUMNS,
+    Histograms,
+    Key,
+    RollupKey,
+    coarse_histograms,
+    coarse_sums,
+    stored_histogram,
+    together,
+    write_histograms,
+)
 
 QUARTER_MS = 900_000
 HOUR_MS = 3_600_000
-QUARTERS_PER_HOUR = 4
 HISTOGRAM_CACHE = 5_000
 
-RollupKey = tuple[int, int, int, int, int, int, int]
 HistogramKey = tuple[int, int, int, int]
-Histograms = tuple[int, int, int]  # duration, first token, overhead
-Coarse = dict[tuple[int, ...], list[int]]
+Lanes = tuple[dict[int, int], dict[int, int], dict[int, int]]  # counts by lane: duration, first token, overhead
 
 # The columns of a ledger row that a rollup counts, in the order in which `count` takes them.
 FACTS = (
@@ -46,31 +55,17 @@ Facts = tuple[
     int,
 ]
 
-_SUMS = (
-    "requests", "errors", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens",
-    "cost_nano_usd", "unpriced_requests", "estimated_requests", "duration_us",
-)  # fmt: skip
-
 
 def _add(table: str, *key: str) -> str:
-    columns = (*key, *_SUMS)
-    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMS)
+    columns = (*key, *SUM_COLUMNS)
+    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in SUM_COLUMNS)
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) ON CONFLICT DO UPDATE SET {added}"
 
 
 _ADD_QUARTERS = _add(
     "rollups", "quarter", "application_ref", "user_ref", "key_ref", "model_ref", "provider_ref", "http_status"
 )
-_ADD_HOURS = _add("rollup_hours", "hour", "application_ref", "model_ref", "provider_ref", "http_status")
-_ADD_NAME_HOURS = _add("rollup_name_hours", "ref", "hour")
-_READ_HISTOGRAMS = """
-SELECT duration, first_token, overhead FROM histograms
-WHERE hour = ? AND application_ref = ? AND model_ref = ? AND provider_ref = ?
-"""
-_WRITE_HISTOGRAMS = """
-INSERT OR REPLACE INTO histograms (hour, application_ref, model_ref, provider_ref, duration, first_token, overhead)
-VALUES (?, ?, ?, ?, ?, ?, ?)
-"""
+_ADD_DERIVED = {derived.table: _add(derived.table, *derived.key) for derived in DERIVED}
 
 
 class PendingRollups:
@@ -82,8 +77,8 @@ class PendingRollups:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._sums: dict[RollupKey, list[int]] = {}
-        self._lanes: dict[HistogramKey, tuple[dict[int, int], dict[int, int], dict[int, int]]] = {}
-        self._known: dict[HistogramKey, Histograms] = {}
+        self._lanes: dict[HistogramKey, Lanes] = {}
+        self._known: dict[tuple[str, Key], Histograms] = {}
         self._counted_to = 0
 
     def __bool__(self) -> bool:
@@ -143,12 +138,13 @@ class PendingRollups:
 
     def flush(self) -> None:
         """Write the deltas and the watermark; the caller commits, then calls `flushed`."""
-        hours, name_hours = _by_hour(self._sums)
-        for statement, sums in ((_ADD_QUARTERS, self._sums), (_ADD_HOURS, hours), (_ADD_NAME_HOURS, name_hours)):
-            self._connection.executemany(statement, [(*key, *total) for key, total in sums.items()])
-        self._connection.executemany(
-            _WRITE_HISTOGRAMS, [(*key, *map(histogram.pack, self._merged(key))) for key in self._lanes]
-        )
+        self._connection.executemany(_ADD_QUARTERS, [(*key, *total) for key, total in self._sums.items()])
+        for table, sums in coarse_sums(self._sums).items():
+            self._connection.executemany(_ADD_DERIVED[table], [(*key, *total) for key, total in sums.items()])
+        hours: dict[Key, Histograms] = {key: _histograms(lanes) for key, lanes in self._lanes.items()}
+        for table, deltas in {"histograms": hours, **coarse_histograms(hours.items())}.items():
+            merged = {key: self._merged(table, key, delta) for key, delta in deltas.items()}
+            write_histograms(self._connection, table, merged)
         self._connection.execute(
             "INSERT OR REPLACE INTO meta (name, value) VALUES ('rollup_watermark', ?)", (self._counted_to,)
         )
@@ -160,36 +156,18 @@ class PendingRollups:
         if len(self._known) > HISTOGRAM_CACHE:
             self._known.clear()
 
-    def _merged(self, key: HistogramKey) -> Histograms:
-        known = self._known.get(key)
+    def _merged(self, table: str, key: Key, delta: Histograms) -> Histograms:
+        known = self._known.get((table, key))
         if known is None:
-            row = self._connection.execute(_READ_HISTOGRAMS, key).fetchone()
-            known = (0, 0, 0) if row is None else _unpacked(row)
-        duration, first_token, overhead = map(int.__add__, known, map(_histogram, self._lanes[key]))
-        self._known[key] = (duration, first_token, overhead)
-        return self._known[key]
+            known = stored_histogram(self._connection, table, key)
+        merged = self._known[table, key] = together(known, delta)
+        return merged
 
 
-def _unpacked(row: tuple[bytes, bytes, bytes]) -> Histograms:
-    duration, first_token, overhead = map(histogram.unpack, row)
+def _histograms(lanes: Lanes) -> Histograms:
+    duration, first_token, overhead = map(_histogram, lanes)
     return duration, first_token, overhead
 
 
 def _histogram(counts: dict[int, int]) -> int:
     return sum(histogram.unit_of_lane(lane) * count for lane, count in counts.items())
-
-
-def _by_hour(quarters: dict[RollupKey, list[int]]) -> tuple[Coarse, Coarse]:
-    """The same sums per hour: without users and keys, and for each user and each key alone."""
-    hours: Coarse = {}
-    name_hours: Coarse = {}
-    for (quarter, application, user, key, model, provider, status), total in quarters.items():
-        hour = quarter // QUARTERS_PER_HOUR
-        for sums, coarse_key in (
-            (hours, (hour, application, model, provider, status)),
-            (name_hours, (user, hour)),
-            (name_hours, (key, hour)),
-        ):
-            known = sums.get(coarse_key)
-            sums[coarse_key] = total if known is None else list(map(int.__add__, known, total))
-    return hours, name_hours

@@ -1,7 +1,6 @@
-"""Sums of usage, from the coarsest table that can tell, and from the ledger above the watermark.
+"""Sums of usage, from the coarsest tables that can tell, and from the ledger above the watermark.
 
-`rollup_hours` knows no users and keys, `rollup_name_hours` nothing but one user or one key, `rollups` everything. An hour that the
-asked units of time cut in two is read from `rollups`.
+Whole days of UTC, then whole hours, then quarters of an hour, as the asked range and units of time allow.
 """
 
 import sqlite3
@@ -10,11 +9,20 @@ from typing import NamedTuple
 
 from gateway.domain.entry import Kind
 from gateway.store.questions import ENDLESS_S, SUMS, Cell, Figures, Filters, Part, UsageAnswer, UsageQuestion, added
-from gateway.store.sqlite.dimensions import Dimension
-from gateway.store.sqlite.latency_reading import QUARTERS_PER_HOUR, cut_hours, histograms_of
-from gateway.store.sqlite.matching import Match, group_columns, json_list, matching, named, narrowed_to
+from gateway.store.sqlite.coarse import ALL_REF, HOURS_PER_DAY, QUARTERS_PER_DAY, QUARTERS_PER_HOUR
+from gateway.store.sqlite.latency_reading import histograms_of
+from gateway.store.sqlite.matching import (
+    Match,
+    group_columns,
+    json_list,
+    matching,
+    named,
+    narrowed_to,
+    of_each,
+    of_some,
+)
+from gateway.store.sqlite.units import QUARTER_S, cut_hours, whole_days
 
-QUARTER_S = 900
 MANY_CUT_HOURS = 400
 
 Key = tuple[int, ...]
@@ -33,35 +41,31 @@ _TOTALS = ", ".join(f"sum({name})" for name in SUMS)
 
 
 class _Source(NamedTuple):
-    """A table of sums; `time` is its column of time, in units of `seconds`."""
+    """A table of sums; `time` is its column of time, in units of so many quarters of an hour."""
 
     table: str
     time: str
-    seconds: int
+    quarters: int
 
 
-_QUARTERS = _Source("rollups", "quarter", QUARTER_S)
+class _Sources(NamedTuple):
+    """The same sums by day (if they are kept) and by hour."""
+
+    days: _Source | None
+    hours: _Source
+
+
+_TAIL_QUARTERS = _Source(_TAIL, "quarter", 1)
+_QUARTERS = _Source("rollups", "quarter", 1)
 _QUARTERS_OF = {
-    "user_id": _Source("rollups INDEXED BY rollups_by_user", "quarter", QUARTER_S),
-    "key_id": _Source("rollups INDEXED BY rollups_by_key", "quarter", QUARTER_S),
+    "user_id": _Source("rollups INDEXED BY rollups_by_user", "quarter", 1),
+    "key_id": _Source("rollups INDEXED BY rollups_by_key", "quarter", 1),
 }
-_HOURS = _Source("rollup_hours", "hour", QUARTER_S * QUARTERS_PER_HOUR)
-_TAIL_QUARTERS = _Source(_TAIL, "quarter", QUARTER_S)
+_OWNERS = {"user_id", "key_id"}
 _ALONE = {("user_id",), ("key_id",)}
-_BY_HOUR = {"application_id", "model", "provider", "status", "http_status"}
-
-
-def _of_each(kind: Dimension, column: str) -> _Source:
-    names = f"SELECT ref AS {column}, r.* FROM dimensions CROSS JOIN rollup_name_hours r ON r.ref = dimensions.id"
-    return _Source(f"({names} WHERE kind = {kind:d})", "hour", _HOURS.seconds)
-
-
-def _of_some(column: str) -> _Source:
-    return _Source(f"(SELECT ref AS {column}, * FROM rollup_name_hours)", "hour", _HOURS.seconds)
-
-
-_EACH_NAME = {"user_id": _of_each(Dimension.USER, "user_ref"), "key_id": _of_each(Dimension.KEY, "key_ref")}
-_SOME_NAMES = {"user_id": _of_some("user_ref"), "key_id": _of_some("key_ref")}
+_OTHERS = {"application_id", "model", "provider", "status", "http_status"}
+_CODES = "(WITH RECURSIVE codes(code) AS (SELECT 0 UNION ALL SELECT code + 1 FROM codes WHERE code < 999) SELECT code FROM codes)"
+_STATUSES = f"(SELECT code AS http_status, r.* FROM {_CODES} CROSS JOIN rollup_names r ON r.ref = -1 - code)"
 
 
 def answer(connection: sqlite3.Connection, question: UsageQuestion) -> UsageAnswer:
@@ -160,29 +164,65 @@ def _rows(
 def _readings(part: Part, match: Match, group_by: Sequence[str]) -> Iterator[tuple[_Source, int, int, Sequence[int]]]:
     """What to read from where: a source, from and to in its own time, and the times in between to leave out."""
     yield _TAIL_QUARTERS, part.start, part.end, ()
+    needed = {*match.names, *group_by}
+    names = _names(needed, match)
+    if names is not None:
+        yield names, part.start, part.end, ()
+        return
     fine = next((source for name, source in _QUARTERS_OF.items() if name in match.names), _QUARTERS)
-    coarse, cut = _coarse(match, group_by), cut_hours(part)
-    if coarse is None or len(cut) > MANY_CUT_HOURS:
+    sources, cut = _coarse(needed, match), cut_hours(part)
+    if sources is None or len(cut) > MANY_CUT_HOURS:
         yield fine, part.start, part.end, ()
         return
-    yield coarse, -(-part.start // QUARTERS_PER_HOUR), part.end // QUARTERS_PER_HOUR, cut
+    yield from _whole(part, sources, cut)
     for hour in cut:
         first = hour * QUARTERS_PER_HOUR
         yield fine, max(part.start, first), min(part.end, first + QUARTERS_PER_HOUR), ()
 
 
-def _coarse(match: Match, group_by: Sequence[str]) -> _Source | None:
-    needed = {*match.names, *group_by}
-    if needed <= _BY_HOUR:
-        return _HOURS
-    if len(needed) == 1:
-        return (_SOME_NAMES if match.names else _EACH_NAME)[needed.pop()]
-    return None
+def _whole(part: Part, sources: _Sources, cut: Sequence[int]) -> Iterator[tuple[_Source, int, int, Sequence[int]]]:
+    """The whole hours of a part, by day where its units are made of days of UTC."""
+    first, last = -(-part.start // QUARTERS_PER_HOUR), part.end // QUARTERS_PER_HOUR
+    days = whole_days(part)
+    if sources.days is None or not days:
+        yield sources.hours, first, last, cut
+        return
+    yield sources.hours, first, days.start * HOURS_PER_DAY, ()
+    yield sources.days, days.start, days.stop, ()
+    yield sources.hours, days.stop * HOURS_PER_DAY, last, ()
+
+
+def _names(needed: set[str], match: Match) -> _Source | None:
+    """Everything together, or by what one dimension says of which there are few names."""
+    if not needed:
+        return _Source(f"(SELECT * FROM rollup_names WHERE ref = {ALL_REF})", "quarter", 1)
+    if needed <= {"status", "http_status"}:
+        return _Source(_STATUSES, "quarter", 1)
+    if len(needed) > 1 or needed <= _OWNERS:
+        return None
+    return _Source((of_some if match.names else of_each)("rollup_names", *needed), "quarter", 1)
+
+
+def _coarse(needed: set[str], match: Match) -> _Sources | None:
+    """Sums that tell these dimensions apart; `None`: `rollups` alone does."""
+    if needed <= _OTHERS:
+        return _Sources(
+            _Source("rollup_days", "day", QUARTERS_PER_DAY), _Source("rollup_hours", "hour", QUARTERS_PER_HOUR)
+        )
+    owners = needed & _OWNERS
+    if len(owners) > 1:
+        return None
+    (owner,) = owners
+    of = of_some if owner in match.names else of_each
+    if needed == owners:
+        days = _Source(of("rollup_name_days", owner), "day", QUARTERS_PER_DAY)
+        return _Sources(days, _Source(of("rollup_name_hours", owner), "hour", QUARTERS_PER_HOUR))
+    return _Sources(None, _Source(of("rollup_details", owner), "hour", QUARTERS_PER_HOUR))
 
 
 def _statement(source: _Source, match: Match, group_by: Sequence[str], *, in_units: bool, leaving_out: bool) -> str:
     """Without units the rows may already lie in the order of the groups, and need no sorting."""
-    unit = f"({source.time} * {source.seconds} + ?) / ?" if in_units else "0"
+    unit = f"({source.time} * {source.quarters * QUARTER_S} + ?) / ?" if in_units else "0"
     columns = group_columns(group_by)
     grouped = ", ".join(["unit", *columns] if in_units else columns)
     left_out = f"AND {source.time} NOT IN (SELECT value FROM json_each(?))" if leaving_out else ""
