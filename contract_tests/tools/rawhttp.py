@@ -104,7 +104,8 @@ class Client:
         """Close the connection: `rst` at once, or `fin`; it is gone when this returns."""
         if how == "rst":
             own: socket.socket = self._writer.get_extra_info("socket")
-            own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            with contextlib.suppress(OSError):  # it is gone already
+                own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self._writer.transport.abort()
         self._writer.close()
         with contextlib.suppress(OSError):
