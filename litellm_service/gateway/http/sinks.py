@@ -243,7 +243,7 @@ def _headers(exchange: Exchange, *, settled: bool) -> RawHeaders:
 def _route_headers(exchange: Exchange) -> RawHeaders:
     if not exchange.is_admitted:
         return []
-    limits = exchange.taken.headers() if exchange.taken is not None else ()
+    limits = exchange.taken.headers(monotonic()) if exchange.taken is not None else ()
     return [*exchange.deployment.headers, (b"x-gateway-attempts", b"%d" % exchange.attempts), *limits]
 
 

@@ -1,5 +1,8 @@
 """Rate limits against a list of what happened."""
 
+import copy
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -62,6 +65,15 @@ def test_tokens_count_by_estimate_first_and_by_truth_afterwards(calls):
             used.append((int(now), truth))
 
 
+def test_what_a_long_answer_used_beyond_its_estimate_counts_when_it_is_known():
+    of = limits(limit(tokens_per_minute=100))
+    of.take(ALICE, 10, 100.0).correct(90, 400.0)
+    assert admitted(of, 401.0, 30) is None
+    assert admitted(of, 401.0, 20) is not None
+    of.take(ALICE, 80, 600.0).correct(0, 700.0)
+    assert admitted(of, 701.0, 100) is not None
+
+
 def test_what_it_says_about_waiting_is_true():
     of = limits(limit(requests_per_minute=2))
     of.take(ALICE, 0, 100.2)
@@ -80,6 +92,26 @@ def test_what_cannot_ever_pass_is_told_so_without_a_time_to_wait():
     with pytest.raises(RateLimited, match="cannot pass") as refused:
         limits(limit(tokens_per_minute=100)).take(ALICE, 101, 1.0)
     assert refused.value.retry_after_s is None
+
+
+def test_where_several_refuse_the_time_to_wait_is_enough_for_all():
+    of = limits(limit("requests", requests_per_minute=2), limit("tokens", Scope("everything"), tokens_per_minute=100))
+    of.take(ALICE, 1, 100.0)
+    of.take(ALICE, 99, 150.0)
+    with pytest.raises(RateLimited, match="tokens a minute on everything") as refused:
+        of.take(ALICE, 50, 151.0)
+    wait = refused.value.retry_after_s
+    assert admitted(of, 151.0 + wait - 1, 50) is None
+    assert admitted(of, 151.0 + wait, 50) is not None
+
+
+def test_what_can_never_pass_is_told_so_even_while_another_limit_would_say_wait():
+    of = limits(limit(requests_per_minute=1, tokens_per_minute=100))
+    of.take(ALICE, 70, 1.0)
+    with pytest.raises(RateLimited, match="cannot pass") as refused:
+        of.take(ALICE, 101, 1.0)
+    assert refused.value.retry_after_s is None
+    assert refused.value.details["limit"]["remaining"] == 30
 
 
 def test_concurrency_is_given_back_once():
@@ -122,8 +154,180 @@ def test_the_headers_are_those_of_the_tightest_limit():
     of = limits(
         limit("a", requests_per_minute=10), limit("b", Scope("everything"), requests_per_minute=5, tokens_per_minute=90)
     )
-    headers = dict(of.take(ALICE, 30, 100.5).headers())
+    headers = dict(of.take(ALICE, 30, 100.5).headers(100.5))
     assert headers == {
         b"x-ratelimit-limit-requests": b"5", b"x-ratelimit-remaining-requests": b"4", b"x-ratelimit-reset-requests": b"61s",
         b"x-ratelimit-limit-tokens": b"90", b"x-ratelimit-remaining-tokens": b"60", b"x-ratelimit-reset-tokens": b"61s",
     }  # fmt: skip
+
+
+def test_headers_say_how_things_stand_when_they_are_made():
+    of = limits(limit(requests_per_minute=2, tokens_per_minute=100))
+    taken = of.take(ALICE, 30, 100.5)
+    taken.correct(10, 140.0)
+    assert dict(taken.headers(140.0))[b"x-ratelimit-reset-requests"] == b"21s"
+    assert dict(taken.headers(140.0))[b"x-ratelimit-remaining-tokens"] == b"90"
+    later = dict(taken.headers(161.0))
+    assert later[b"x-ratelimit-remaining-requests"] == b"2"
+    assert later[b"x-ratelimit-reset-requests"] == b"0s"
+
+
+class Naive:
+    """One limit as lists of (second, amount), without any thought of speed."""
+
+    def __init__(self, limit: RateLimit) -> None:
+        self.limit, self.running = limit, 0
+        self.requests, self.tokens = [], []
+
+    def refuses(self, tokens: int, second: int) -> bool:
+        used = [sum(n for at, n in log if at > second - 61) for log in (self.requests, self.tokens)]
+        return any(
+            most is not None and amount > most
+            for amount, most in (
+                (self.running + 1, self.limit.concurrency),
+                (used[0] + 1, self.limit.requests_per_minute),
+                (used[1] + tokens, self.limit.tokens_per_minute),
+            )
+        )
+
+
+class Both:
+    """The limits and the naive ones side by side; whatever is done is done to both, and must come out the same."""
+
+    def __init__(self, *given: RateLimit) -> None:
+        self.of, self.naive, self.now = RateLimits(), {}, 7_000.0
+        self.running = []
+        self.replace(given)
+
+    def replace(self, given) -> None:
+        self.of.replace(given)
+        before, self.naive = self.naive, {}
+        for limit in given:
+            self.naive[limit.id] = before.get(limit.id) or Naive(limit)
+            self.naive[limit.id].limit = limit
+
+    def take(self, subject: Subject, tokens: int) -> None:
+        second = int(self.now)
+        concerned = [one for one in self.naive.values() if one.limit.scope.covers(subject)]
+        refused = any(one.refuses(tokens, second) for one in concerned)
+        try:
+            taken = self.of.take(subject, tokens, self.now)
+        except RateLimited as error:
+            assert refused
+            self.try_when_told(subject, tokens, error)
+            return
+        assert not refused
+        assert (taken is None) == (not concerned)
+        if taken is not None:
+            for one in concerned:
+                one.running += 1
+                one.requests.append((second, 1))
+                one.tokens.append((second, tokens))
+            self.running.append((taken, concerned, second, tokens))
+
+    def try_when_told(self, subject: Subject, tokens: int, error: RateLimited) -> None:
+        if error.details["limit"]["kind"] == "concurrency":
+            return
+        wait = error.retry_after_s
+        if wait is None:
+            assert tokens > error.details["limit"]["limit"]
+            return
+        later = copy.deepcopy(self.of)
+        for counter in later._counters.values():
+            counter.running = 0
+        assert admitted(copy.deepcopy(later), self.now + wait - 1.001, tokens, subject) is None
+        later.take(subject, tokens, self.now + wait)
+
+    def end(self, which: int, truth: int, *, back: bool) -> None:
+        if not self.running:
+            return
+        taken, concerned, second, tokens = self.running.pop(which % len(self.running))
+        now = int(self.now)
+        for one in concerned:
+            one.running -= 1
+        if back:
+            taken.give_back()
+            for one in concerned:
+                one.requests.append((second, -1))
+                one.tokens.append((second, -tokens))
+        else:
+            taken.correct(truth, self.now)
+            taken.release()
+            is_late = second <= now - 61
+            for one in concerned:
+                one.tokens.append((now if is_late else second, max(0, truth - tokens) if is_late else truth - tokens))
+        taken.correct(truth if not back else tokens, self.now)
+        taken.release()
+        taken.give_back()
+
+
+AMOUNTS = st.tuples(*[st.none() | st.integers(1, most) for most in (4, 60, 3)])
+STEPS = st.one_of(
+    st.tuples(st.just("take"), st.sampled_from([ALICE, BOB]), st.integers(0, 70)),
+    st.tuples(st.just("end"), st.integers(0, 9), st.integers(0, 90), st.booleans()),
+    st.tuples(st.just("pause"), st.floats(0, 45)),
+    st.tuples(st.just("change"), AMOUNTS),
+)
+
+
+def three(amounts) -> list[RateLimit]:
+    scopes = Scope("user", "alice"), Scope("everything"), Scope("model", "openai/*")
+    return [
+        RateLimit(
+            id=scope.kind, scope=scope, requests_per_minute=requests, tokens_per_minute=tokens, concurrency=running
+        )
+        for scope, (requests, tokens, running) in zip(scopes, amounts, strict=True)
+    ]
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.tuples(AMOUNTS, AMOUNTS, AMOUNTS), st.lists(STEPS, max_size=60))
+def test_whatever_happens_they_decide_as_a_list_of_everything_would(amounts, steps):
+    both = Both(*three(amounts))
+    for kind, *what in steps:
+        if kind == "take":
+            both.take(*what)
+        elif kind == "end":
+            both.end(what[0], what[1], back=what[2])
+        elif kind == "pause":
+            both.now += what[0]
+        else:
+            both.replace(three((what[0], *amounts[1:])))
+
+
+def test_what_it_remembers_is_bounded():
+    of = limits(*[limit(f"l{n}", Scope("key", f"k{n}"), requests_per_minute=5) for n in range(50)])
+    for n in range(10_500):
+        of.take(Subject("app", f"user-{n}", f"other-{n}", "m/x"), 1, 1.0)
+    assert len(of._known) <= 10_000
+    of.replace([])
+    assert not of._counters
+    assert not of._known
+
+
+def microseconds(function, times: int) -> float:
+    """The best of five runs, for each call."""
+    runs = []
+    for _ in range(5):
+        began = time.process_time()
+        for _ in range(times):
+            function()
+        runs.append(time.process_time() - began)
+    return min(runs) / times * 1e6
+
+
+def test_the_hot_path_costs_a_few_microseconds():
+    """Take, correct and release: measured 0.13 and 2.7 µs, goals 0.2 and 5; the bounds here are for a busy machine."""
+    none = limits()
+    amounts = {"requests_per_minute": 10**9, "tokens_per_minute": 10**12, "concurrency": 10}
+    scopes = Scope("everything"), Scope("user", "alice"), Scope("model", "openai/*")
+    three = limits(*[limit(scope.kind, scope, **amounts) for scope in scopes])
+
+    def whole() -> None:
+        taken = three.take(ALICE, 100, 100.5)
+        taken.correct(50, 101.5)
+        taken.release()
+
+    without, with_three = microseconds(lambda: none.take(ALICE, 1, 1.0), 50_000), microseconds(whole, 10_000)
+    assert without < 1, without
+    assert with_three < 25, with_three
