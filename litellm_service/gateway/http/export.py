@@ -1,6 +1,7 @@
 """`/api/usage/export`: everything behind a report as a file."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import get_args
@@ -9,15 +10,18 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from gateway.domain.errors import InvalidRequest
+from gateway.domain.errors import GatewayError, InvalidRequest
 from gateway.domain.time import now_ms
 from gateway.http import parameters as p
+from gateway.http.protocol import CONNECTION, Client
 from gateway.reports import exports
 from gateway.reports.exports import Format, Table
 from gateway.reports.usage import UsageQuery
 from gateway.reports.zones import Range
 from gateway.store.questions import RequestQuery
 from gateway.store.sqlite.reading import Reader
+
+log = logging.getLogger(__name__)
 
 DEFAULT_DAYS = 30
 MEDIA_TYPES: dict[Format, str] = {
@@ -44,7 +48,9 @@ async def export(request: Request) -> Response:
     first = await anext(pieces)
     name = f"{rows}-{_stamp(span.start_ms)}-{_stamp(span.end_ms)}.{form}"
     headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
-    return StreamingResponse(_resumed(first, pieces), headers=headers, media_type=MEDIA_TYPES[form])
+    return StreamingResponse(
+        _resumed(first, pieces, request.scope.get(CONNECTION)), headers=headers, media_type=MEDIA_TYPES[form]
+    )
 
 
 def _refuse_foreign(given: QueryParams, rows: str) -> None:
@@ -81,10 +87,18 @@ def _groups(request: Request, span: Range) -> Table:
     return exports.groups(reader, query)
 
 
-async def _resumed(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _resumed(first: bytes, rest: AsyncIterator[bytes], client: Client | None) -> AsyncIterator[bytes]:
+    """All pieces; if one fails, the connection breaks off: the file must not look whole."""
     yield first
-    async for piece in rest:
-        yield piece
+    try:
+        async for piece in rest:
+            yield piece
+    except GatewayError as error:
+        if client is None:
+            raise
+        log.warning("an export broke off: %s", error)
+        client.abort()
+        await asyncio.Event().wait()  # until Starlette hears of it and ends this
 
 
 def _stamp(at_ms: int) -> str:

@@ -129,6 +129,10 @@ class Client:
         """It has not read what was sent before."""
         return self._protocol.flow.write_paused
 
+    def abort(self) -> None:
+        """Break the connection off, so that a reply that has begun is seen to be incomplete."""
+        self._cycle.transport.abort()
+
     def serves(self, send: object) -> bool:
         """Whether `send` is this request's own, not wrapped by anybody."""
         return getattr(send, "__self__", None) is self._cycle

@@ -1,5 +1,7 @@
 """Exports hold exactly what the reports and lists show, and burden nobody."""
 
+import asyncio
+import contextlib
 import csv
 import importlib
 import io
@@ -10,13 +12,16 @@ from contextlib import closing
 
 import anyio
 import pytest
+import uvicorn
 from asgi import get
 from hypothesis import given
 from hypothesis import strategies as st
 from reading_routes import SECRET, application
 from seeded import DAY_MS, ZONES, Shape, fill, key_name
 
+from gateway.domain.errors import StoreUnavailable
 from gateway.domain.time import id_text, iso_z, new_request_id
+from gateway.http.protocol import Protocol
 from gateway.reports import exports
 from gateway.reports.formats import FORMULA_STARTS, Column, Csv
 from gateway.store.questions import RequestQuery
@@ -307,3 +312,39 @@ async def test_parquet_has_the_same_rows(app, rows, monkeypatch):
         assert [iso_z(round(row["timestamp"].timestamp() * 1000)) for row in found] == [
             row["timestamp"] for row in expected
         ]
+
+
+class Failing(Counted):
+    """Cannot read the fourth stretch."""
+
+    async def stretch(self, query):
+        if self.asked == 3:
+            raise StoreUnavailable("The disk is on fire.")
+        return await super().stretch(query)
+
+
+async def test_a_file_that_breaks_off_does_not_look_whole(long, free_tcp_port, caplog):
+    path, _ = long
+    reader = Failing(path)
+    config = uvicorn.Config(
+        application(reader), port=free_tcp_port, http=Protocol, lifespan="off", log_config=None, ws="none"
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    try:
+        while not server.started:
+            await anyio.sleep(0.01)
+        _, writing = connection = await asyncio.open_connection("127.0.0.1", free_tcp_port)
+        writing.write(b"GET /api/usage/export?from=2026-10-01 HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        with contextlib.suppress(ConnectionResetError):
+            received = await connection[0].read(-1)
+            assert received.startswith(b"HTTP/1.1 200 OK")
+            assert not received.endswith(b"0\r\n\r\n")
+        writing.close()
+    finally:
+        server.should_exit = True
+        await serving
+        await anyio.to_thread.run_sync(reader.close)
+    assert [record.message for record in caplog.records if record.levelname != "INFO"] == [
+        "an export broke off: The disk is on fire."
+    ]
