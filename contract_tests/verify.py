@@ -18,6 +18,7 @@ SUITES = {
     "secrets": "test_secrets.py",
     "framing": "test_framing.py",
     "rights": "test_access.py",
+    "scale": "test_scale.py",
     "shutdown": "test_shutdown.py",
     "upgrade": "test_upgrade.py",
 }

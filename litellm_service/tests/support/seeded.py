@@ -41,7 +41,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """How much of what; `to_ms` is the end of the time that the requests fill evenly.
 
     `repeated`: the same again so many times, each `days` earlier; millions of requests are made faster so. Such a file has
-    nothing above its watermark.
+    nothing above its watermark. `personal_keys`: as in life, a key is for one application, and every other one for one user.
     """
 
     requests: int = 3_000
@@ -51,6 +51,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     applications: int = 8
     users: int = 30
     keys: int = 6
+    personal_keys: bool = False
     at_midnights: float = 0.05
     above_watermark: int = 100
     content: str = "What is a ledger?"
@@ -165,6 +166,9 @@ class _Rows:
         users = self._picked([f"user-{n}" for n in range(shape.users)])
         keys = self._picked([key_name(n) for n in range(shape.keys)])
         statuses = random.choices([s for s, _ in STATUSES], [w for _, w in STATUSES], k=shape.requests)
+        if shape.personal_keys:
+            owners = (_owners(int(key or "0", 16), user, shape) for key, user in zip(keys, users, strict=True))
+            applications, users = zip(*owners, strict=True)
         for at_ms, application, user, key, status in zip(
             self._times(), applications, users, keys, statuses, strict=True
         ):
@@ -221,6 +225,10 @@ class _Rows:
     def _id(self):
         self._next_id += 1
         return self._next_id - 1
+
+
+def _owners(key: int, user: str, shape: Shape) -> tuple[str, str]:
+    return f"app-{key % shape.applications}", f"user-{key}" if key and key % 2 == 0 else user
 
 
 def _around_midnights(start_ms: int, stop_ms: int) -> list[int]:
