@@ -22,6 +22,7 @@ PROMPT = "canary-prompt-93b5f1a8"
 ANSWER_WORD = "people is way to water"
 CREDENTIALS = (PROVIDER_KEY, ADMIN_KEY, WRONG_KEY)
 PEPPER = "canary-pepper-5e0d83c1f6a94b27"
+WEBHOOK_PATH = "canary-hook-4b92d07fe1a6c835?token=canary-token-90e1"  # as good as a password at many a receiver
 WEBHOOK_SECRET = "canary-webhook-8c2f61d9e7b04a35"
 API_ENVIRONMENT = {
     "OPENAI_API_KEY": PROVIDER_KEY,
@@ -168,7 +169,7 @@ def keyed(folder: Path, mock: Mock) -> Iterator[ApiService]:
     environment = {
         **API_ENVIRONMENT,
         "GATEWAY_PEPPER": PEPPER,
-        "GATEWAY_WEBHOOK_URL": mock.url.removesuffix("/v1") + "/hook",
+        "GATEWAY_WEBHOOK_URL": mock.url.removesuffix("/v1") + "/" + WEBHOOK_PATH,
         "GATEWAY_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "GATEWAY_WEBHOOK_ALLOW_PRIVATE": "true",
     }
@@ -218,7 +219,7 @@ async def test_no_key_pepper_or_webhook_secret_shows_anywhere(keyed: ApiService)
     wait_until(lambda: "webhook failed" in keyed.log, what="a webhook that fails")
     digests = re.findall(r"\b[0-9a-f]{64}\b", str(keyed.rows("SELECT value FROM objects WHERE kind = 'key'")))
     assert len(digests) >= 4
-    canaries = [PEPPER, WEBHOOK_SECRET, ADMIN_KEY, PROVIDER_KEY, *shown_once]
+    canaries = [PEPPER, WEBHOOK_SECRET, WEBHOOK_PATH, ADMIN_KEY, PROVIDER_KEY, *shown_once]
     canaries += [secret[-43:] for secret in shown_once]
     answers, log = "\n".join(told), keyed.log
     audited = str(keyed.rows("SELECT * FROM audit"))
@@ -255,7 +256,7 @@ def test_the_generated_pepper_lies_beside_the_database_for_its_owner_only(folder
 def test_check_masks_the_pepper_and_the_webhook_s_secret(keyed: ApiService) -> None:
     printed = keyed.gateway("check")
     assert printed.returncode == 0, printed.stderr
-    for secret in (PEPPER, WEBHOOK_SECRET, ADMIN_KEY):
+    for secret in (PEPPER, WEBHOOK_SECRET, WEBHOOK_PATH, ADMIN_KEY):
         assert secret not in printed.stdout + printed.stderr
     assert "pepper" in printed.stdout.lower()
 

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -10,6 +11,7 @@ from gateway import __version__
 from gateway.commands import administering, pricing
 from gateway.domain.errors import SettingsError
 from gateway.providers.litellm_worker.process import litellm_version
+from gateway.providers.webhook import split_webhook
 from gateway.settings import Settings, load, masked
 from gateway.store.sqlite import opening
 from gateway.store.sqlite.audit import audit
@@ -76,8 +78,7 @@ def _serve(settings: Settings, _options: argparse.Namespace) -> int:
 def _check(settings: Settings, _options: argparse.Namespace) -> int:
     for section in (settings.server, settings.store, settings.upstream):
         for name, value in msgspec.structs.asdict(section).items():
-            shown = masked(value) if name.endswith(_SECRETS) else value
-            print(f"{name.upper()} = {msgspec.json.encode(shown).decode()}")
+            print(f"{name.upper()} = {msgspec.json.encode(_shown(name, value)).decode()}")
     print(f"config file: {settings.config_file or 'none'}; database: {settings.database}")
     for alias, target in settings.aliases.items():
         print(f"alias {alias} = {target}")
@@ -86,6 +87,14 @@ def _check(settings: Settings, _options: argparse.Namespace) -> int:
             way = "LiteLLM worker" if setting.via_litellm else setting.base_url or "built in"
             print(f"provider {name}: {way}, key {masked(setting.api_key) or 'none needed'}")
     return 0
+
+
+def _shown(name: str, value: Any) -> Any:
+    """A setting as it may be printed; what follows the host of a webhook's URL is often as good as a password."""
+    if name == "gateway_webhook_url" and value is not None:
+        origin, _ = split_webhook(value)
+        return f"{'https' if origin.tls else 'http'}://{origin.authority}/…"
+    return masked(value) if name.endswith(_SECRETS) else value
 
 
 def _migrate(settings: Settings, _options: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from gateway.domain.errors import SettingsError
 from gateway.providers.catalog import Catalog, Provider
 from gateway.providers.connection import Timeouts
 from gateway.providers.transport import split_url
-from gateway.providers.webhook import secret_bytes
+from gateway.providers.webhook import secret_bytes, split_webhook
 
 BESIDE_PACKAGE = Path(__file__).parents[1]
 IS_CHECKOUT = (BESIDE_PACKAGE / "api_service.py").is_file()
@@ -282,7 +282,7 @@ def _check_webhook(server: Server) -> None:
         return
     _check_secret("GATEWAY_WEBHOOK_SECRET", secret)
     try:
-        split_url(url)
+        split_webhook(url)
         secret_bytes(secret)
     except ValueError as error:
         raise SettingsError(f"GATEWAY_WEBHOOK_URL, GATEWAY_WEBHOOK_SECRET: {error}.") from error

@@ -5,37 +5,50 @@ Source: https://github.com/standard-webhooks/standard-webhooks (headers and sign
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import socket
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from urllib.parse import urlsplit
 
 import msgspec
 
-from gateway.domain.errors import ProviderUnavailable
+from gateway.domain.errors import ProviderError, ProviderTimeout, ProviderUnavailable
 from gateway.domain.event import Event
 from gateway.domain.time import iso_z, now_ms
-from gateway.providers.connection import Timeouts
-from gateway.providers.transport import Transport, split_url
+from gateway.providers.connection import Connection, Timeouts
+from gateway.providers.transport import Origin, Transport, split_url
 
 TIMEOUTS = Timeouts(connect_s=5, first_byte_s=10, silence_s=10, total_s=15)
 MOST_ANSWER_BYTES = 64 * 1024
 SECRET_PREFIX = "whsec_"  # noqa: S105  # what a secret begins with
 
 Address = IPv4Address | IPv6Address
-_NAT64 = 0x64_FF9B_0000_0000_0000_0000  # 64:ff9b::/96 without its last 32 bits, which are an IPv4 address (RFC 6052)
+# What is not reachable from everywhere, of the IANA special-purpose registries (RFC 6890), and multicast and reserved space.
+# Written out: what `ipaddress` knows of it differs between versions of Python.
+_SPECIAL = tuple(
+    ip_network(text)
+    for text in (
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
+        "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3",
+        "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20",
+    )
+)  # fmt: skip
+_GLOBAL_UNICAST = ip_network("2000::/3")
+_NAT64 = ip_network("64:ff9b::/96")  # its last 32 bits are an IPv4 address (RFC 6052)
 
 
 class Webhook:
     """One URL that events are posted to.
 
-    Its name is resolved anew for each call, every address it has is checked, and the one that was checked is the one that is
-    connected to. Redirects are not followed.
+    Its name is resolved anew for each call, every address it has is checked, and only those that were checked are connected
+    to, one after the other until one can be reached. Redirects are not followed.
     """
 
     def __init__(self, transport: Transport, url: str, secret: str, *, allow_private: bool) -> None:
         self._transport = transport
-        self._origin, self._path = split_url(url)
+        self._origin, self._target = split_webhook(url)
         self._secret = secret_bytes(secret)
         self._allow_private = allow_private
 
@@ -44,20 +57,29 @@ class Webhook:
         body = msgspec.json.encode(
             {"type": event.kind, "timestamp": iso_z(event.at_ms), "subject": event.subject, "data": event.body}
         )
-        origin = msgspec.structs.replace(self._origin, address=await self._address())
-        connection = await self._transport.send(origin, self._request(event.id, body), TIMEOUTS)
-        size = 0
-        while (data := await connection.read()) and size <= MOST_ANSWER_BYTES:
-            size += len(data)
-        if size > MOST_ANSWER_BYTES:
-            connection.abort(ProviderUnavailable("The webhook's answer is too long."))
-        if not 200 <= connection.status < 300:
-            raise ProviderUnavailable(f"the webhook answered {connection.status}")
+        connection = await self._connect()
+        connection.begin(self._request(event.id, body), TIMEOUTS)
+        await connection.head()
+        status = connection.status
+        with contextlib.suppress(ProviderError):  # the status has said it all
+            await _drain(connection)
+        if not 200 <= status < 300:
+            raise ProviderUnavailable(f"the webhook answered {status}")
+
+    async def _connect(self) -> Connection:
+        failed: ProviderError | None = None
+        for address in await self._addresses():
+            try:
+                origin = msgspec.structs.replace(self._origin, address=address)
+                return await self._transport.connect(origin, TIMEOUTS)
+            except ProviderError as error:
+                failed = error
+        raise failed or ProviderUnavailable(f"{self._origin.host} has no address")
 
     def _request(self, event_id: str, body: bytes) -> bytes:
         at_s = str(now_ms() // 1000)
         lines = (
-            f"POST {self._path or '/'} HTTP/1.1",
+            f"POST {self._target} HTTP/1.1",
             f"host: {self._origin.authority}",
             "content-type: application/json",
             "user-agent: litellm-microservices",
@@ -69,21 +91,42 @@ class Webhook:
         )
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
-    async def _address(self) -> str:
+    async def _addresses(self) -> list[str]:
+        host = self._origin.host
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(
-                self._origin.host, self._origin.port, type=socket.SOCK_STREAM
-            )
+            async with asyncio.timeout(TIMEOUTS.connect_s):
+                found = await asyncio.get_running_loop().getaddrinfo(host, self._origin.port, type=socket.SOCK_STREAM)
+        except TimeoutError:
+            raise ProviderTimeout(f"{host} was not resolved within {TIMEOUTS.connect_s:g} s") from None
         except (OSError, UnicodeError) as error:
-            raise ProviderUnavailable(f"{self._origin.host} cannot be resolved: {error}") from None
-        addresses = [str(entry[4][0]).partition("%")[0] for entry in found]
+            raise ProviderUnavailable(f"{host} cannot be resolved: {error}") from None
+        addresses = list(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))
         for address in addresses:
             if not self._allow_private and not is_public(ip_address(address)):
                 raise ProviderUnavailable(
-                    f"{self._origin.host} leads to {address}, which is no public address; "
-                    "set GATEWAY_WEBHOOK_ALLOW_PRIVATE=true if it is meant"
+                    f"{host} leads to {address}, which is no public address; set GATEWAY_WEBHOOK_ALLOW_PRIVATE=true if it is meant"
                 )
-        return addresses[0]
+        return addresses
+
+
+async def _drain(connection: Connection) -> None:
+    size = 0
+    while data := await connection.read():
+        size += len(data)
+        if size > MOST_ANSWER_BYTES:
+            connection.abort(ProviderUnavailable("the webhook's answer is too long"))
+
+
+def split_webhook(url: str) -> tuple[Origin, str]:
+    """Where to connect, and the path and query to ask for, as they were written; raises `ValueError` for what is no such URL."""
+    parts = urlsplit(url)
+    origin, _ = split_url(parts._replace(path="", query="").geturl())
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not all("!" <= letter <= "~" for letter in target) or not parts.netloc.isascii():
+        raise ValueError(
+            "a URL is written in ASCII and without spaces: %-encode the path, and write the name in punycode"
+        )
+    return origin, target
 
 
 def signature(secret: bytes, message_id: str, timestamp: str, body: bytes) -> str:
@@ -93,14 +136,13 @@ def signature(secret: bytes, message_id: str, timestamp: str, body: bytes) -> st
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is nobody's own network (RFC 6890), whatever it is wrapped in."""
+    """Whether an address can be reached from anywhere, whatever it is wrapped in."""
     if isinstance(address, IPv6Address):
-        wrapped = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if wrapped is None and int(address) >> 32 == _NAT64:
-            wrapped = IPv4Address(int(address) & 0xFFFF_FFFF)
-        if wrapped is not None:
-            return is_public(wrapped)
-    return address.is_global and not address.is_multicast
+        if address in _NAT64 or address.ipv4_mapped is not None:
+            return is_public(IPv4Address(int(address) & 0xFFFF_FFFF))
+        if address not in _GLOBAL_UNICAST:
+            return False
+    return not any(address in network for network in _SPECIAL)
 
 
 def secret_bytes(secret: str) -> bytes:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import heapq
+import itertools
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
@@ -36,7 +37,8 @@ class Events:
         self._deliver = deliver
         self._delivered = delivered
         self._count = count
-        self._waiting: list[tuple[float, str, int, Event]] = []  # due, id, failures so far
+        self._waiting: list[tuple[float, int, int, Event]] = []  # due, as they came, failures so far
+        self._numbers = itertools.count()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -66,7 +68,7 @@ class Events:
         if len(self._waiting) >= MOST_WAITING:
             log.error("too many events wait for the webhook; event %s is delivered after the next start", event.id)
             return
-        heapq.heappush(self._waiting, (due, event.id, failures, event))
+        heapq.heappush(self._waiting, (due, next(self._numbers), failures, event))
         self._wake.set()
 
     async def _run(self, deliver: Deliver) -> None:
@@ -81,21 +83,30 @@ class Events:
             await self._try(deliver, event, failures)
 
     async def _try(self, deliver: Deliver, event: Event, failures: int) -> None:
-        try:
-            await deliver(event)
-        except GatewayError as error:
-            self._again(event, failures + 1, error)
+        why = await _failure(deliver, event)
+        if why is not None:
             if now_ms() - event.at_ms < GIVE_UP_MS:
+                self._again(event, failures + 1, why)
                 return
-            log.error("the webhook was not delivered within a day and is given up: event %s", event.id)
+            log.error("the webhook failed (%s) for a day and is given up: event %s", why, event.id)
         try:
             await self._delivered(event.id)
         except GatewayError as error:
             log.warning("event %s was delivered, but that could not be noted: %s", event.id, error)
 
-    def _again(self, event: Event, failures: int, error: GatewayError) -> None:
-        if now_ms() - event.at_ms >= GIVE_UP_MS:
-            return
+    def _again(self, event: Event, failures: int, why: str) -> None:
         wait_s = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2 ** (failures - 1)) * (0.5 + secrets.randbelow(1000) / 1000)
-        log.warning("the webhook failed (%s); event %s is tried again in %.0f s", error.message, event.id, wait_s)
+        log.warning("the webhook failed (%s); event %s is tried again in %.0f s", why, event.id, wait_s)
         self._put(event, failures, asyncio.get_running_loop().time() + wait_s)
+
+
+async def _failure(deliver: Deliver, event: Event) -> str | None:
+    """Why a call failed; `None`: it did not. A fault of ours must not end the delivery of all other events."""
+    try:
+        await deliver(event)
+    except GatewayError as error:
+        return error.message
+    except Exception as error:
+        log.exception("event %s could not be delivered", event.id)
+        return type(error).__name__
+    return None
