@@ -50,6 +50,8 @@ class Exchange:
         self.taken: Taken | None = None
         self._reply: Reply | None = None
         self._stopped: Exception | None = None
+        self.finished_at: float | None = None
+        self.is_routed = False
         self.is_admitted = False
         self.is_unconfirmed = False
         self._progress_at = received_at
@@ -154,7 +156,7 @@ class Running:
                 exchange.stop(unauthenticated())
             elif key.role == "viewer" or not key.allows_route(exchange.route):
                 exchange.stop(NotAllowed(f"This key may not use {exchange.route} any more."))
-            elif exchange.is_admitted and not key.allows_model(exchange.request.model, exchange.deployment.model):
+            elif exchange.is_routed and not key.allows_model(exchange.request.model, exchange.deployment.model):
                 exchange.stop(NotAllowed("This key may not call this model any more.", param="model"))
         if key is not None and key_id in self._by_key:
             self._await_expiry(key, at_ms)

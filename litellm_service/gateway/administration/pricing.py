@@ -125,10 +125,12 @@ class Pricing:
         from_ms, to_ms = checks.moment_ms("from", given.from_), checks.moment_ms("to", given.to)
         if from_ms >= to_ms:
             raise InvalidRequest("to: it must be after `from`.", param="to")
-        correct = self._store.correct if given.apply else _nothing
-        found = await recompute(self.book, attempts, correct, from_ms=from_ms, to_ms=to_ms)
-        if given.apply and found.corrections:
-            await self._store.change(Change(steps=(), audit=(_audited(actor, given, found),)))
+        if not given.apply:
+            return await recompute(self.book, attempts, _nothing, from_ms=from_ms, to_ms=to_ms)
+        # Said before, so that corrections that break off half-way are nobody's secret.
+        await self._store.change(Change(steps=(), audit=(_audited(actor, given, None),)))
+        found = await recompute(self.book, attempts, self._store.correct, from_ms=from_ms, to_ms=to_ms)
+        await self._store.change(Change(steps=(), audit=(_audited(actor, given, found),)))
         return found
 
     def _override(self, override_id: str) -> PriceOverride:
@@ -142,12 +144,14 @@ async def _nothing(_correction: Correction) -> None:
     """A dry run."""
 
 
-def _audited(actor: str, given: Recomputation, found: Recomputed) -> AuditEntry:
-    told: dict[str, Any] = {
-        "from": given.from_, "to": given.to, "attempts": found.attempts, "corrections": found.corrections,
-        "difference_nano_usd": found.difference_nano_usd,
-    }  # fmt: skip
+def _audited(actor: str, given: Recomputation, found: Recomputed | None) -> AuditEntry:
+    told: dict[str, Any] = {"from": given.from_, "to": given.to}
+    if found is not None:
+        told |= {
+            "attempts": found.attempts, "corrections": found.corrections, "difference_nano_usd": found.difference_nano_usd,
+        }  # fmt: skip
+    action = "begin_recompute" if found is None else "recompute"
     return AuditEntry(
-        at_ms=now_ms(), actor=actor, action="recompute", object_kind="price", object_id="",
+        at_ms=now_ms(), actor=actor, action=action, object_kind="price", object_id="",
         after=msgspec.json.encode(told).decode(),
     )  # fmt: skip

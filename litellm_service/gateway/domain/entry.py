@@ -45,7 +45,8 @@ class Kind(IntEnum):
 class Hold(msgspec.Struct, kw_only=True):
     """One attempt that is about to be sent: who pays, where it goes, the most it may cost.
 
-    `id` is set when the hold is handed to the ledger. `price` is `None` where the model has none.
+    `id` is set when the hold is handed to the ledger. `price` is `None` where the model has none. `under_hard_budget`: the
+    amount was reckoned; otherwise nobody knew of a budget that could refuse it.
     """
 
     request_id: bytes
@@ -62,6 +63,7 @@ class Hold(msgspec.Struct, kw_only=True):
     input_tokens_estimate: int
     amount_nano_usd: int
     price: Price | None
+    under_hard_budget: bool = False
     id: int = 0
 
 

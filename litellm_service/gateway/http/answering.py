@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from gateway.domain.errors import GatewayError, ShuttingDown
+from gateway.domain.errors import GatewayError, NotAllowed, ShuttingDown
 from gateway.domain.request import ModelRequest
+from gateway.domain.scope import Subject
 from gateway.domain.time import monotonic
 from gateway.exchange import ClientLeft, Exchange, Running
 from gateway.http.body import read_json
@@ -56,6 +57,8 @@ class CallingRoute:
             charge(request, caller.key)
             first = await self._repetitions.begin(caller.key_id, headers, scope["path"], body)
         except GatewayError as error:
+            if isinstance(error, NotAllowed):
+                self._pipeline.note_refusal(Subject("", "", caller.key_id, ""), error)
             await send_error(send, error, fresh_id())
             return
         if isinstance(first, StoredReplay):

@@ -79,7 +79,7 @@ def _with_cors(send: Send, origin: bytes) -> Send:
 
 async def _answer_preflight(headers: dict[bytes, bytes], send: Send) -> None:
     allowed = [
-        (b"access-control-allow-methods", b"GET, POST, PATCH, DELETE, OPTIONS"),
+        (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE, OPTIONS"),
         (
             b"access-control-allow-headers",
             headers.get(b"access-control-request-headers", b"content-type, authorization"),

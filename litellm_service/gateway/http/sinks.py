@@ -234,7 +234,7 @@ def _headers(exchange: Exchange, *, settled: bool) -> RawHeaders:
     if settled and settlement is not None:
         if settlement.cost_nano_usd is not None:
             headers.append((b"x-gateway-cost-usd", f"{settlement.cost_nano_usd / 1e9:.9f}".encode()))
-            headers.append((b"x-gateway-cost-source", settlement.cost_source.name.lower().encode()))
+        headers.append((b"x-gateway-cost-source", settlement.cost_source.name.lower().encode()))
         if settlement.overhead_us is not None:
             headers.append((b"x-gateway-overhead-ms", b"%.3f" % (settlement.overhead_us / 1e3)))
     return headers

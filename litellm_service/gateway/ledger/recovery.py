@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import msgspec
+
 from gateway.domain.entry import CostSource, Kind, Outcome, Settlement
 from gateway.domain.price import Price
 from gateway.domain.usage import Usage
@@ -16,16 +18,15 @@ Charge = Callable[[str, int, int], Usage]
 def resolution(orphan: Orphan, charge: Charge, priced: Priced) -> Settlement:
     """The estimate that replaces an orphaned hold.
 
-    Under a hard budget it costs all that was held.
-    `charge` turns provider name, input and output estimate into what such an interruption is taken to cost there.
+    Under a hard budget it costs all that was held. `charge` turns provider name, input and output estimate into what such
+    an interruption is taken to cost there.
     """
     hold = orphan.hold
     usage = charge(hold.provider, hold.input_tokens_estimate, orphan.output_tokens or 0)
     cost, source = priced(hold.price, usage)
-    if (
-        hold.amount_nano_usd and cost is not None
-    ):  # nobody knows how far the provider went: under a budget, as far as it may
-        cost = hold.amount_nano_usd
+    if hold.amount_nano_usd and cost is not None:  # nobody knows how far the provider went: as far as it may
+        usage = msgspec.structs.replace(usage, estimated=True)
+        cost, source = hold.amount_nano_usd, CostSource.ESTIMATED
     return Settlement(
         hold=hold,
         outcome=Outcome.FAILED,

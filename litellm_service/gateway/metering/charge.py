@@ -42,7 +42,7 @@ def input_tokens(request: ModelRequest) -> int:
     """An estimate from the words of the messages, tools included."""
     try:
         messages = _messages.decode(request.fields["messages"])
-    except (KeyError, msgspec.DecodeError):
+    except (KeyError, msgspec.DecodeError, RecursionError):
         return rough_input_tokens(request)
     words, media = [], 0
     for message in messages:

@@ -130,7 +130,7 @@ class PriceBook:
         """
         if answered is None or TIERS.get(answered, "") == TIERS.get(asked, ""):
             return hold.price
-        return self.price(hold.provider, hold.upstream_model, answered, at_ms=hold.admitted_at_ms)
+        return self.price(hold.provider, hold.upstream_model, answered, at_ms=hold.admitted_at_ms) or hold.price
 
     def _looked_up(self, asked: tuple[str, str, str, int]) -> _Entry:
         if len(self._known) >= _KEPT:  # names are the clients' choice

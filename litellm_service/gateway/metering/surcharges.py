@@ -13,8 +13,22 @@ class _Tool(msgspec.Struct):
     type: str = ""
     max_uses: int | None = None
 
+    @property
+    def uses(self) -> int:
+        """How often it may run; what makes no sense is as good as nothing."""
+        return self.max_uses if self.max_uses is not None and self.max_uses > 0 else UNSTATED_SEARCHES
 
-_tools = msgspec.json.Decoder(list[_Tool])
+
+_tools = msgspec.json.Decoder(list[msgspec.Raw])
+_tool = msgspec.json.Decoder(_Tool)
+_UNREADABLE = (msgspec.DecodeError, RecursionError)
+
+
+def given(request: ModelRequest, name: str) -> bytes:
+    """The JSON of a field; empty where it is absent or null."""
+    value = request.fields.get(name)
+    raw = b"" if value is None else bytes(value).strip()
+    return b"" if raw == b"null" else raw
 
 
 def searches_bound(request: ModelRequest) -> int:
@@ -23,21 +37,23 @@ def searches_bound(request: ModelRequest) -> int:
     A server-side tool may say how many (`max_uses`, docs.claude.com/en/docs/agents-and-tools/tool-use/web-search-tool); without
     a number it is taken to be ten.
     """
-    fields = request.fields
-    bound = sum(UNSTATED_SEARCHES for name in _SEARCHES_ON_REQUEST if name in fields)
-    return (
-        bound + sum(tool.max_uses or UNSTATED_SEARCHES for tool in server_tools(request))
-        if "tools" in fields
-        else bound
-    )
+    bound = sum(UNSTATED_SEARCHES for name in _SEARCHES_ON_REQUEST if given(request, name))
+    return bound + sum(tool.uses for tool in server_tools(request))
 
 
 def server_tools(request: ModelRequest) -> list[_Tool]:
     """Tools that the provider runs by itself, and whose results the model reads: all but plain functions."""
-    tools = request.fields.get("tools")
-    if tools is None:
+    raw = given(request, "tools")
+    if not raw:
         return []
     try:
-        return [tool for tool in _tools.decode(tools) if tool.type not in _PLAIN_TOOLS]
-    except msgspec.DecodeError:
+        return [tool for one in _tools.decode(raw) if (tool := _read(one)).type not in _PLAIN_TOOLS]
+    except _UNREADABLE:
         return [_Tool()]
+
+
+def _read(raw: msgspec.Raw) -> _Tool:
+    try:
+        return _tool.decode(raw)
+    except _UNREADABLE:
+        return _Tool()

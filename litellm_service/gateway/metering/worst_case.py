@@ -5,7 +5,7 @@ from gateway.domain.price import Price, Rates
 from gateway.domain.request import ModelRequest
 from gateway.metering.models import ModelInfo
 from gateway.metering.prices import PriceBook
-from gateway.metering.surcharges import searches_bound, server_tools
+from gateway.metering.surcharges import given, searches_bound, server_tools
 from gateway.metering.tokens import UNKNOWN_CONTEXT_WINDOW, input_token_bound, points_elsewhere
 
 _ELSEWHERE = frozenset((
@@ -70,19 +70,17 @@ def output_bound(
 
 
 def _input_bound(request: ModelRequest, info: ModelInfo | None) -> int:
-    elsewhere = not _ELSEWHERE.isdisjoint(request.fields) or _reads_elsewhere(request)
+    elsewhere = any(given(request, name) for name in _ELSEWHERE & request.fields.keys()) or _reads_elsewhere(request)
     return input_token_bound(request.size, info.context_window if info else None, points_elsewhere=elsewhere)
 
 
 def _reads_elsewhere(request: ModelRequest) -> bool:
-    messages = request.fields.get("messages")
-    return (messages is not None and points_elsewhere(bytes(messages))) or bool(server_tools(request))
+    return points_elsewhere(given(request, "messages")) or bool(server_tools(request))
 
 
 def _predicted_tokens(request: ModelRequest) -> int:
     """Tokens of a predicted output: rejected ones are charged as output (platform.openai.com/docs/guides/predicted-outputs)."""
-    prediction = request.fields.get("prediction")
-    return 0 if prediction is None else len(bytes(prediction))
+    return len(given(request, "prediction"))
 
 
 def _reachable(price: Price, input_bound: int) -> list[Rates]:

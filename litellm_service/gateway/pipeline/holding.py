@@ -5,12 +5,17 @@ from gateway.domain.entry import Hold
 from gateway.domain.errors import BudgetExceeded, ModelPriceUnknown, NotAllowed
 from gateway.domain.key import Key
 from gateway.domain.money import usd
+from gateway.domain.request import ModelRequest
 from gateway.domain.scope import Subject
 from gateway.exchange import Exchange
 from gateway.metering.charge import rough_input_tokens
 from gateway.metering.prices import PriceBook
+from gateway.metering.surcharges import given
 from gateway.metering.worst_case import WorstCase, output_bound
 from gateway.providers.deployment import Deployment
+
+# OpenRouter's routing (openrouter.ai/docs/features/model-routing, /provider-routing) and what others call the same.
+STEERING = ("models", "route", "preset", "provider", "fallbacks")
 
 
 class Holder:
@@ -33,6 +38,8 @@ class Holder:
         if key is not None:
             _check(key, exchange, deployment)
         hard = self._budgets.has_hard(subject)
+        if hard or (key is not None and (key.models or key.max_cost_per_request_nano_usd is not None)):
+            _check_steering(request)
         amount = 0
         if hard or (key is not None and _limits_answers(key)):
             amount = self._worst_case(exchange, deployment, key)
@@ -50,6 +57,7 @@ class Holder:
             stream=request.stream,
             input_tokens_estimate=rough_input_tokens(request),
             amount_nano_usd=amount if hard else 0,
+            under_hard_budget=hard,
             price=self._prices.price(
                 deployment.provider.name, deployment.upstream_model, request.service_tier, at_ms=exchange.admitted_at_ms
             ),
@@ -82,6 +90,17 @@ def _own_limit(key: Key | None) -> int | None:
         return None
     stated = [limit for limit in (key.default_max_tokens, key.max_tokens) if limit is not None]
     return min(stated, default=None)
+
+
+def _check_steering(request: ModelRequest) -> None:
+    """Some providers let a body name other models to answer or to charge: nobody could hold it to a key or a budget."""
+    named = [name for name in STEERING if given(request, name)]
+    if named:
+        raise NotAllowed(
+            f"{named[0]}: this would let the provider choose another model than the one that is asked for, and a budget or "
+            "this key's rights depend on which it is. Leave it out.",
+            param=named[0],
+        )
 
 
 def _limits_answers(key: Key) -> bool:

@@ -1,6 +1,7 @@
 """From a parsed request to a settled answer, on one screen."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
@@ -8,10 +9,11 @@ from gateway.admission.limits import RateLimits
 from gateway.domain.entry import Outcome, Replay, Settlement
 from gateway.domain.errors import GatewayError, LimitError, NotAllowed, ProviderError, StoreUnavailable
 from gateway.domain.failpoint import failpoint
-from gateway.domain.time import monotonic
+from gateway.domain.scope import Subject
+from gateway.domain.time import monotonic, now_ms
 from gateway.exchange import ClientLeft, Exchange
 from gateway.pipeline.holding import Holder
-from gateway.pipeline.settling import Ending, first_token_us, settlement
+from gateway.pipeline.settling import Ending, first_token_us, rough_settlement, settlement
 from gateway.providers.deployment import Deployment
 from gateway.providers.openai import AnswerReader, Piece, chat_body
 from gateway.providers.reply import Reply
@@ -19,6 +21,8 @@ from gateway.providers.upstreams import Upstreams
 from gateway.routing.router import Router
 from gateway.store.sqlite.store import SqliteStore
 from gateway.telemetry.log import RequestLog
+
+log = logging.getLogger(__name__)
 
 AFTER_FINISH_S = 5
 AFTER_TERMINATOR_S = 0.5
@@ -79,19 +83,23 @@ class Pipeline:
             await self._settle(exchange, Ending(Outcome.COMPLETED, 200), sink, closing)
             return closing
 
+    def note_refusal(self, subject: Subject, error: GatewayError) -> None:
+        """Count a request of a known key that is not admitted."""
+        self._store.note_refusal(subject, error.code, now_ms())
+        self._log.refused(subject, error.code)
+
     async def _admit(self, exchange: Exchange) -> None:
         """Where to, may it, and is there money: all of it before a byte goes upstream."""
         try:
             deployment = self._router.deployment(exchange.request.model)
+            exchange.deployment, exchange.is_routed = deployment, True
             exchange.hold = self._holder.hold(exchange, deployment, attempt=0)
-            exchange.deployment = deployment
             exchange.taken = self._limits.take(exchange.subject, _tokens_estimate(exchange), monotonic())
             await self._confirm(exchange, self._store.hold(exchange.hold))
             exchange.is_admitted = True
         except (LimitError, NotAllowed) as error:
             exchange.give_back()
-            self._store.note_refusal(exchange.subject, error.code, exchange.admitted_at_ms)
-            self._log.refused(exchange.subject, error.code)
+            self.note_refusal(exchange.subject, error)
             raise
         except BaseException:
             exchange.give_back()
@@ -101,7 +109,12 @@ class Pipeline:
         """A kept-alive connection was closed just as we used it: the same deployment gets a second attempt, held in its turn."""
         ending = Ending.failed(exchange, error, self._status_of(error), final=False)
         settled = settlement(exchange, ending, keep_content=self._keeps_content(exchange))
-        exchange.hold = self._holder.hold(exchange, exchange.deployment, exchange.hold.attempt + 1)
+        try:
+            hold = self._holder.hold(exchange, exchange.deployment, exchange.hold.attempt + 1)
+        except GatewayError:
+            await self._fail(exchange, error)
+            raise
+        exchange.hold, exchange.dispatched_at = hold, exchange.received_at
         self._log.add(settled)
         try:
             await self._confirm(exchange, self._store.hand_over(settled, exchange.hold))
@@ -139,7 +152,7 @@ class Pipeline:
 
     async def _next(self, exchange: Exchange, reader: AnswerReader, reply: Reply) -> Piece | None:
         if reader.finished and exchange.request.stream:
-            return await self._rest(reader, reply)
+            return await self._rest(exchange, reader, reply)
         piece = await reader.next()
         if exchange.first_token_at is None and reader.heard:
             exchange.first_token_at = monotonic()
@@ -147,10 +160,12 @@ class Pipeline:
         return piece
 
     @staticmethod
-    async def _rest(reader: AnswerReader, reply: Reply) -> Piece | None:
+    async def _rest(exchange: Exchange, reader: AnswerReader, reply: Reply) -> Piece | None:
         """After the end only usage and the terminator may come, and not for ever."""
+        exchange.finished_at = exchange.finished_at or monotonic()
+        left_s = exchange.finished_at + AFTER_FINISH_S - monotonic()
         try:
-            async with asyncio.timeout(AFTER_TERMINATOR_S if reader.terminated else AFTER_FINISH_S):
+            async with asyncio.timeout(min(left_s, AFTER_TERMINATOR_S) if reader.terminated else left_s):
                 return await reader.next()
         except (TimeoutError, ProviderError):
             reply.abort(ClientLeft())
@@ -169,10 +184,14 @@ class Pipeline:
         self, exchange: Exchange, ending: Ending, sink: Sink | None = None, closing: list[Piece] | None = None
     ) -> asyncio.Future[None]:
         """Hand the outcome to the ledger: a plain call that nothing can cancel."""
-        self._holder.price_as_answered(exchange)
-        settled = exchange.settlement = settlement(exchange, ending, keep_content=self._keeps_content(exchange))
-        if sink is not None and closing is not None:
-            settled.replay = sink.replay(exchange, closing, keep_content=self._keeps_content(exchange))
+        try:
+            self._holder.price_as_answered(exchange)
+            settled = exchange.settlement = settlement(exchange, ending, keep_content=self._keeps_content(exchange))
+            if sink is not None and closing is not None:
+                settled.replay = sink.replay(exchange, closing, keep_content=self._keeps_content(exchange))
+        except Exception:  # whatever it is: an attempt that is not settled holds its money for ever
+            log.exception("request %s is settled roughly", exchange.id)
+            settled = exchange.settlement = rough_settlement(exchange, ending)
         _return_what_was_taken(exchange, settled)
         self._log.add(settled)
         return self._store.settle(settled)

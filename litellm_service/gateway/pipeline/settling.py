@@ -50,7 +50,7 @@ def settlement(exchange: Exchange, ending: Ending, *, keep_content: bool) -> Set
     request, reader, hold = exchange.request, exchange.reader, exchange.hold
     usage = NO_USAGE if ending.free else _usage(exchange, ending.outcome)
     cost, source = (0, CostSource.NONE) if usage is NO_USAGE else priced(hold.price, usage)
-    if usage.estimated and cost is not None and hold.amount_nano_usd:
+    if source is CostSource.ESTIMATED and cost is not None and hold.amount_nano_usd:
         cost = min(cost, hold.amount_nano_usd)  # a guess of ours never takes more than what was set aside
     now = monotonic()
     return Settlement(
@@ -70,6 +70,25 @@ def settlement(exchange: Exchange, ending: Ending, *, keep_content: bool) -> Set
         response="".join(reader.text) if keep_content and reader is not None else None,
         messages=request.messages if keep_content else None,
         finish_reason=reader.finish_reason if reader is not None else None,
+    )
+
+
+def rough_settlement(exchange: Exchange, ending: Ending) -> Settlement:
+    """Where the true one cannot be made: the input by its length, and all that was held."""
+    hold = exchange.hold
+    usage = Usage(input=hold.input_tokens_estimate, estimated=True)
+    cost, source = priced(hold.price, usage)
+    return Settlement(
+        hold=hold,
+        outcome=ending.outcome,
+        http_status=ending.http_status,
+        usage=usage,
+        cost_nano_usd=hold.amount_nano_usd or cost,
+        cost_source=source,
+        duration_us=_micros(monotonic(), exchange.received_at) or 0,
+        error_code=ending.error_code,
+        error_message=ending.message,
+        final=ending.final,
     )
 
 

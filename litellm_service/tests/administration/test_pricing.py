@@ -147,7 +147,9 @@ async def test_a_recomputation_is_told_first_then_written_with_budget_and_audit(
         again = (await admin.post("/api/prices/recompute", {**RANGE, "apply": True})).json
         assert again["corrections"] == 0
         entries = (await admin.get("/api/audit", object_kind="price")).json["entries"]
-        assert [entry["action"] for entry in entries] == ["recompute", "create"]
+        assert [entry["action"] for entry in entries] == [
+            "recompute", "begin_recompute", "recompute", "begin_recompute", "create",
+        ]  # fmt: skip
     assert [check for check in audit(tmp_path / "u.db") if check.wrong] == []
 
 

@@ -1,5 +1,6 @@
 """The most that an attempt can cost covers whatever it comes to cost."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from gateway.domain.entry import Operation
 from gateway.domain.request import ModelRequest
 from gateway.domain.usage import Usage
+from gateway.http import openai
 from gateway.metering.models import ModelInfo, ModelMap
 from gateway.metering.prices import PriceBook, priced
 from gateway.metering.surcharges import UNSTATED_SEARCHES, searches_bound
@@ -206,3 +208,18 @@ def test_an_answer_is_bounded_by_the_request_then_the_key_then_the_setting(
     assert (info.context_window, info.max_output_tokens) == (128_000, 16_384)
     asked = request(**({} if own is None else {"max_tokens": own}))
     assert output_bound(asked, info, key_default=key_default, setting_default=8_192) == expected
+
+
+@pytest.mark.parametrize(
+    ("tools", "searches"),
+    [
+        ([{"type": "web_search", "max_uses": -13}], 10),
+        ([{"type": "web_search", "max_uses": 0}], 10),
+        ([{"type": "web_search", "max_uses": 1000}, {"type": "function", "max_uses": "x"}], 1010),
+        ([{"type": "web_search", "max_uses": 3}, {"type": "function"}, 7], 13),
+        (None, 0),
+    ],
+)
+def test_odd_tools_never_lower_the_bound(tools, searches):
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "x"}], "tools": tools}).encode()
+    assert searches_bound(openai.parse(body, {})) == searches

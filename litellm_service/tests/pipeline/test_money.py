@@ -3,9 +3,12 @@
 import asyncio
 import sqlite3
 
+import msgspec
 import pytest
-from money import ADMIN, USD, ask, make_budget, make_key, running
+from money import ADMIN, USD, ask, make_budget, make_key, running, send
 
+from gateway.domain.administration import Change, Put
+from gateway.domain.limit import RateLimit
 from gateway.domain.scope import Scope
 from gateway.store.sqlite.audit import audit
 
@@ -66,7 +69,7 @@ async def test_a_key_is_held_to_its_models_routes_and_answers(tmp_path):
         reply = await ask(gateway, secret, messages=[{"role": "user", "content": "a b c d e f g h i j"}])
         assert reply.json["usage"]["completion_tokens"] == 5
         assert (await ask(gateway, secret, max_tokens=50)).status == 200
-    assert rows(tmp_path, "SELECT code, sum(count) FROM refusals GROUP BY code") == [("not_allowed", 2)]
+    assert rows(tmp_path, "SELECT code, sum(count) FROM refusals GROUP BY code") == [("not_allowed", 3)]
     assert rows(tmp_path, "SELECT DISTINCT key_id FROM requests") == [(key.id,)]
 
 
@@ -148,3 +151,61 @@ async def test_a_repetition_whose_answer_is_not_kept_is_told_so(tmp_path):
     async with running(tmp_path, key) as gateway:
         replies = [await ask(gateway, secret, headers={"idempotency-key": "k"}) for _ in range(2)]
     assert replies[1].error["code"] == "idempotency_result_not_stored"
+
+
+def nested(depth: int) -> str:
+    return "[" * depth + "]" * depth
+
+
+async def test_a_body_that_cannot_be_read_twice_is_settled_all_the_same(tmp_path):
+    key, secret = make_key()
+    limit = RateLimit(id="l", scope=Scope("key", key.id), concurrency=1)
+    headers = {"content-type": "application/json", "authorization": f"Bearer {secret}"}
+    async with running(tmp_path, key, make_budget(USD), limit) as gateway:
+        for depth in range(900, 1000, 4):
+            body = f'{{"model":"demo/priced","max_tokens":5,"messages":[{{"role":"user","content":"x","y":{nested(depth)}}}]}}'
+            reply = await send(gateway, "POST", "/v1/chat/completions", headers, body.encode())
+            assert reply.status in {200, 400, 502}, (depth, reply.body)
+        assert gateway.store.open_holds() == []
+        assert gateway.store.accounts()[0].held_nano_usd == 0
+        assert (await ask(gateway, secret, max_tokens=5)).status == 200
+
+
+@pytest.mark.parametrize("field", ["models", "route", "provider", "fallbacks"])
+async def test_a_body_may_not_steer_around_a_key_or_a_budget(tmp_path, field):
+    key, secret = make_key(models=("demo/*",))
+    async with running(tmp_path, key, make_budget(USD, Scope("user", "bob"))) as gateway:
+        for who, headers in ((secret, {}), (ADMIN, {"x-user-id": "bob"})):
+            reply = await ask(gateway, who, headers=headers, **{field: ["openai/o1-pro"]})
+            assert (reply.status, reply.error["param"]) == (403, field)
+        assert (await ask(gateway, **{field: ["openai/o1-pro"]})).status == 200
+        assert (await ask(gateway, secret, **{field: None})).status == 200
+
+
+async def test_fields_that_are_null_are_as_good_as_absent(tmp_path):
+    async with running(tmp_path, make_budget(2_000_000)) as gateway:
+        for fields in ({"tools": None}, {"web_search_options": None, "prompt": None, "prediction": None}):
+            assert (await ask(gateway, max_tokens=10, **fields)).status == 200
+
+
+async def test_a_budget_made_at_this_very_moment_lets_nothing_through_unheld(tmp_path):
+    async with running(tmp_path) as gateway:
+        step = Put("budget", "b1", make_budget(1))
+        changed = gateway.store.change(Change(steps=(step,), audit=()))
+        replies = await asyncio.gather(*(ask(gateway) for _ in range(20)))
+        await changed
+        assert {reply.status for reply in replies} == {503}
+        assert {reply.headers["retry-after"] for reply in replies} == {"1"}
+        assert gateway.store.accounts()[0].spent_nano_usd == 0
+
+
+async def test_a_key_narrowed_while_a_request_waits_for_its_hold_ends_it(tmp_path):
+    key, secret = make_key()
+    async with running(tmp_path, key) as gateway:
+        call = asyncio.create_task(ask(gateway, secret, model="demo/story"))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        narrowed = msgspec.structs.replace(key, models=("demo/echo",))
+        gateway._keys.put(narrowed)
+        gateway._running.recheck(key.id, narrowed, 0)
+        assert (await call).status == 403

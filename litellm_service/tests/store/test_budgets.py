@@ -370,3 +370,50 @@ async def test_attempts_are_read_with_what_they_cost_by_now(path):
     ]  # fmt: skip
     assert found[0].price == priced.price
     assert rest == []
+
+
+async def test_a_settlement_of_a_period_long_over_finds_its_account(path):
+    day = 86_400_000
+    today = now_ms()
+    async with opened(path) as store:
+        early = hold(today - day)
+        await store.hold(early)
+        await store.change(put(budget(10_000, period="day", hard=False)))
+        await store.settle(settlement(early, cost_nano_usd=75))
+        stream, later = hold(today - day), hold(today)
+        await store.hold(stream)
+        await store.hold(later)
+        await store.settle(settlement(later, cost_nano_usd=5))
+        await store.correct(Correction(request_id=early.request_id, attempt=0, cost_nano_usd=100, price=early.price))
+        await store.settle(settlement(stream, cost_nano_usd=75))
+    assert rows(path, "SELECT spent_nano_usd FROM budget_periods ORDER BY start_ms") == [(175,), (5,)]
+    assert wrong(path) == []
+
+
+async def test_a_lost_account_is_summed_up_again(path):
+    async with opened(path) as store:
+        await store.change(put(budget(1_000)))
+        one = hold(amount_nano_usd=800)
+        await store.hold(one)
+        await store.settle(settlement(one, cost_nano_usd=700))
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("DELETE FROM budget_periods")
+        connection.commit()
+    async with opened(path) as store:
+        assert await refused(store, hold(amount_nano_usd=301))
+
+
+async def test_after_a_raise_thresholds_are_told_again(path):
+    events = []
+    async with opened(path) as store:
+        store.on_event = events.append
+        await store.change(put(budget(100, hard=False)))
+        for limit in (100, 1_000):
+            await store.change(put(budget(limit, hard=False)))
+            one = hold()
+            await store.hold(one)
+            await store.settle(settlement(one, cost_nano_usd=limit))
+        await asyncio.sleep(0)
+    assert [(event.body["threshold_percent"], event.body["limit_usd"]) for event in events] == [
+        (80, 1e-7), (100, 1e-7), (80, 1e-6), (100, 1e-6),
+    ]  # fmt: skip

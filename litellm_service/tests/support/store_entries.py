@@ -24,6 +24,7 @@ def hold(at_ms: int = NOON_MS, *, attempt: int = 0, request_id: bytes | None = N
         "stream": False,
         "input_tokens_estimate": 10,
         "amount_nano_usd": 0,
+        "under_hard_budget": True,
         "price": PRICE,
     }
     return Hold(**{**fields, **names})

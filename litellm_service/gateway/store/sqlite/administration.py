@@ -79,3 +79,5 @@ def _write_budget(
     old = None if row is None else msgspec.json.decode(row[0], type=Budget)
     if old is None or (old.scope, old.period, old.tz) != (budget.scope, budget.period, budget.tz):
         accounts.start(budget, at_ms)
+    elif budget.limit_nano_usd(at_ms) != old.limit_nano_usd(at_ms):
+        accounts.change_limit(budget, at_ms)

@@ -174,6 +174,7 @@ class BatchWriter:
         """The money of the failed attempt is free before the next one asks for its own."""
         settlement = handover.settlement
         known = self._close(batch, settlement)
+        settlement.final = False  # an earlier try may have said otherwise
         try:
             self._take_hold(batch, handover.hold)
         except GatewayError:

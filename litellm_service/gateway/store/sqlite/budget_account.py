@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from gateway.domain.budget import Budget, Period
 from gateway.domain.entry import Hold
-from gateway.domain.errors import BudgetExceeded, GatewayError, ModelPriceUnknown
+from gateway.domain.errors import BudgetExceeded, GatewayError, ModelPriceUnknown, Overloaded
 from gateway.domain.event import Event
 from gateway.domain.money import NANO_PER_USD, usd
 from gateway.domain.time import id_text, iso_z, new_request_id
@@ -39,9 +39,16 @@ def refusal(account: Account, hold: Hold) -> GatewayError | None:
             details={"model": hold.model, "budget": {"id": budget.id, "scope": str(budget.scope)}},
         )
     needed, at_ms = hold.amount_nano_usd, hold.admitted_at_ms
+    if not hold.under_hard_budget:
+        return _unforeseen(budget)
     if needed <= 0 or needed <= account.remaining_nano_usd(at_ms):
         return None
     return _exceeded(account, needed, at_ms)
+
+
+def _unforeseen(budget: Budget) -> Overloaded:
+    """The hold was made before the budget was known, so it sets nothing aside."""
+    return Overloaded(f"A budget on {budget.scope} was set at this moment; try again.", retry_after_s=1)
 
 
 def _exceeded(account: Account, needed: int, at_ms: int) -> BudgetExceeded:

@@ -108,11 +108,14 @@ class BudgetAccounts:
 
     def start(self, budget: Budget, at_ms: int) -> None:
         """Sum up, from the ledger, what a new or changed budget has spent already in its current period."""
-        period = budget.period_at(at_ms)
-        spent = spent_nano_usd(self._connection, budget.scope, period)
-        account = Account(budget, period, spent, 0)
-        account.told = max((t for t in budget.thresholds if reached(account, t, at_ms)), default=0)
+        account = self._summed_up(budget, budget.period_at(at_ms), at_ms)
         self._connection.execute("DELETE FROM budget_periods WHERE budget_id = ?", (budget.id,))
+        self._connection.execute(_PUT_PERIOD, _row(account))
+
+    def change_limit(self, budget: Budget, at_ms: int) -> None:
+        """What is spent stays; what is not reached any more under the new limit is told of again."""
+        account = self._loaded(budget, budget.period_at(at_ms), at_ms)
+        account.told = _reached_percent(account, at_ms)
         self._connection.execute(_PUT_PERIOD, _row(account))
 
     def forget(self, budget_id: str) -> None:
@@ -137,20 +140,32 @@ class BudgetAccounts:
         period = budget.period_at(at_ms)
         found = self._accounts.get((budget.id, period.start_ms))
         if found is None:
-            row = self._connection.execute(_LOAD_PERIOD, (budget.id, period.start_ms)).fetchone()
-            found = self._accounts[budget.id, period.start_ms] = Account(budget, period, *(row or (0, 0)))
+            found = self._accounts[budget.id, period.start_ms] = self._loaded(budget, period, at_ms)
         if current is None or current.period.start_ms < period.start_ms:
             self._current[budget.id] = found
         return found
 
+    def _loaded(self, budget: Budget, period: Period, at_ms: int) -> Account:
+        row = self._connection.execute(_LOAD_PERIOD, (budget.id, period.start_ms)).fetchone()
+        return self._summed_up(budget, period, at_ms) if row is None else Account(budget, period, *row)
+
+    def _summed_up(self, budget: Budget, period: Period, at_ms: int) -> Account:
+        account = Account(budget, period, spent_nano_usd(self._connection, budget.scope, period), 0)
+        account.told = _reached_percent(account, at_ms)
+        return account
+
     def _forget_past(self, at_ms: int) -> None:
         past = [
             key for key, account in self._accounts.items()
-            if not account.held_nano_usd and account.period.end_ms is not None and account.period.end_ms < at_ms
+            if not account.open_holds and account.period.end_ms is not None and account.period.end_ms < at_ms
         ]  # fmt: skip
         for key in past:
             if self._current.get(key[0]) is not self._accounts[key]:
                 del self._accounts[key]
+
+
+def _reached_percent(account: Account, at_ms: int) -> int:
+    return max((percent for percent in account.budget.thresholds if reached(account, percent, at_ms)), default=0)
 
 
 def _within(period: Period, at_ms: int) -> bool:
