@@ -1,12 +1,14 @@
 """`GET /api/models` and `GET /v1/models`: what can be called, at what price."""
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.domain.errors import NotFound
+from gateway.domain.key import Key
 from gateway.domain.money import PICO_PER_MILLION_USD
 from gateway.domain.price import Price
 from gateway.domain.time import now_ms
@@ -40,24 +42,32 @@ class ModelList:
         """`{"providers": {name: {"callable", "reason", "models": […]}}, "total"}`."""
         self._forget_old_prices()
         if self._seed is None:
-            entries = {name: self._entries(row) for name, row in self._shown()}
-            groups = {name: self._group(self._providers[name], models) for name, models in entries.items()}
-            total = sum(map(len, entries.values()))
-            self._seed = msgspec.json.encode({"providers": groups, "aliases": self._aliases, "total": total})
-        return Response(self._seed, media_type="application/json")
+            self._seed = msgspec.json.encode(self._listed())
+        key = _limiting_key(request)
+        listed = self._seed if key is None else msgspec.json.encode(_allowed(msgspec.json.decode(self._seed), key))
+        return Response(listed, media_type="application/json")
 
     async def openai(self, request: Request) -> Response:
         """The models that can be called now, in OpenAI's form."""
-        return _json({"object": "list", "data": list(self._callable().values())})
+        key = _limiting_key(request)
+        data = [
+            entry for name, entry in self._callable().items() if key is None or key.allows_model(name, _target(entry))
+        ]
+        return _json({"object": "list", "data": data})
 
     async def openai_one(self, request: Request) -> Response:
         """One of them; raises `NotFound`."""
-        found = self._callable().get(request.path_params["model"])
-        if found is None:
+        found, key = self._callable().get(request.path_params["model"]), _limiting_key(request)
+        if found is None or not (key is None or key.allows_model(request.path_params["model"], _target(found))):
             raise NotFound(
                 f"There is no callable model {request.path_params['model'][:100]!r}; GET /v1/models lists them."
             )
         return _json(found)
+
+    def _listed(self) -> dict[str, Any]:
+        entries = {name: self._entries(row) for name, row in self._shown()}
+        groups = {name: self._group(self._providers[name], models) for name, models in entries.items()}
+        return {"providers": groups, "aliases": self._aliases, "total": sum(map(len, entries.values()))}
 
     def _shown(self) -> list[tuple[str, Provider]]:
         rows = [(name, row) for name, row in self._providers.items() if not (row.local and name in self._missing)]
@@ -107,6 +117,26 @@ class ModelList:
 def _per_million(price: Price | None, rate: Callable[[Price], int | None]) -> float | None:
     pico = None if price is None else rate(price)
     return None if pico is None else pico / PICO_PER_MILLION_USD
+
+
+def _limiting_key(request: Request) -> Key | None:
+    """The caller's key, if it may call some models only."""
+    key: Key | None = request.scope["caller"].key
+    return key if key is not None and key.models else None
+
+
+def _target(entry: dict[str, object]) -> str:
+    return str(entry.get("alias_of", entry["id"]))
+
+
+def _allowed(listed: dict[str, Any], key: Key) -> dict[str, Any]:
+    """Without the models that a key may not call; a provider of which nothing is left says why."""
+    for group in listed["providers"].values():
+        group["models"] = [model for model in group["models"] if key.allows_model(model["id"])]
+        if group["callable"] and not group["models"]:
+            group["callable"], group["reason"] = False, f"This key may call: {', '.join(key.models)}."
+    listed["total"] = sum(len(group["models"]) for group in listed["providers"].values())
+    return listed
 
 
 def _json(value: object) -> Response:

@@ -209,3 +209,17 @@ async def test_a_key_narrowed_while_a_request_waits_for_its_hold_ends_it(tmp_pat
         gateway._keys.put(narrowed)
         gateway._running.recheck(key.id, narrowed, 0)
         assert (await call).status == 403
+
+
+async def test_the_lists_of_models_show_a_key_what_it_may_call(tmp_path):
+    key, secret = make_key(models=("demo/e*",))
+    async with running(tmp_path, key) as gateway:
+        headers = {"authorization": f"Bearer {secret}"}
+        listed = (await send(gateway, "GET", "/v1/models", headers)).json["data"]
+        assert [model["id"] for model in listed] == ["demo/echo", "demo/error"]
+        assert (await send(gateway, "GET", "/v1/models/demo/echo", headers)).status == 200
+        assert (await send(gateway, "GET", "/v1/models/demo/story", headers)).status == 404
+        ours = (await send(gateway, "GET", "/api/models", headers)).json
+        assert (ours["total"], ours["providers"]["demo"]["callable"]) == (2, True)
+        everybody = (await send(gateway, "GET", "/api/models", {"authorization": f"Bearer {ADMIN}"})).json
+        assert everybody["total"] > 1_000
