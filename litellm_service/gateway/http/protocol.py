@@ -20,6 +20,8 @@ _ONCE = {
     b"x-goog-api-key",
 }
 _MAX_HEAD_BYTES = 64 * 1024
+# A connection closed with bytes unread is reset, and the reply may be lost with it: so they are read and dropped for a while.
+LINGER_S = 1.0
 
 
 class Protocol(HttpToolsProtocol):
@@ -39,6 +41,8 @@ class Protocol(HttpToolsProtocol):
         self._reading_head = True
         self._reading_body = False
         self._head_bytes = 0
+        self._header_bytes = 0
+        self._is_refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """A silent connection must send its head in time, too."""
@@ -47,17 +51,20 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bound the size of the head."""
+        if self._is_refused:
+            return
         if self._reading_head:
             self._head_bytes += len(data)
             if self._head_bytes > _MAX_HEAD_BYTES + len(data):
-                self._refuse(
-                    _reply(b"431 Request Header Fields Too Large", b"too_large", b"More than 64 KB of headers.")
-                )
+                self._refuse(_TOO_MANY_HEADERS)
                 return
         super().data_received(data)
 
     def send_400_response(self, msg: str) -> None:
         """What cannot be parsed is answered in our own form, and the connection ends."""
+        if self._header_bytes > _MAX_HEAD_BYTES:
+            self._refuse(_TOO_MANY_HEADERS)
+            return
         self._refuse(
             _reply(b"400 Bad Request", b"invalid_request", b"This is not valid HTTP/1.1, or its framing is ambiguous.")
         )
@@ -72,7 +79,14 @@ class Protocol(HttpToolsProtocol):
         """The deadline of the head runs from its first byte."""
         super().on_message_begin()
         self._waiting_since, self._reading_head = time.monotonic(), True
-        self._head_bytes = 0
+        self._head_bytes = self._header_bytes = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Bound the head also where all of it comes in one piece."""
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > _MAX_HEAD_BYTES:
+            raise httptools.HttpParserInvalidURLError("too many headers")
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Refuse what two parsers could read in two ways; then hand the request on."""
@@ -102,12 +116,19 @@ class Protocol(HttpToolsProtocol):
             self._refuse(_too_slow(b"body", self.body_timeout_s))
 
     def _refuse(self, reply: bytes) -> None:
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._is_refused:
             return
         cycle = cast("RequestResponseCycle | None", self.cycle)
-        if reply and (cycle is None or not cycle.response_started):
-            self.transport.write(reply)
-        self.transport.close()
+        if not reply or (cycle is not None and cycle.response_started):
+            self.transport.close()
+            return
+        self.transport.write(reply)
+        if not self.transport.can_write_eof():  # TLS ends with an alert of its own
+            self.transport.close()
+            return
+        self._is_refused = True
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_S, self.transport.close)
 
 
 class Client:
@@ -198,3 +219,6 @@ def _reply(status: bytes, code: bytes, message: bytes) -> bytes:
     return b"HTTP/1.1 %s\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s" % (
         status, len(body), body,
     )  # fmt: skip
+
+
+_TOO_MANY_HEADERS = _reply(b"431 Request Header Fields Too Large", b"too_large", b"More than 64 KB of headers.")
