@@ -62,7 +62,11 @@ def origin(page: Page) -> str:
 
 
 def violations(page: Page) -> list[str]:
-    """What axe finds wrong in the page as it is now."""
+    """What axe finds wrong in the page once nothing fades or moves any more (half faded text has too little contrast)."""
+    page.evaluate(
+        "Promise.allSettled(document.getAnimations()"
+        ".filter(a => a.effect.getTiming().iterations !== Infinity).map(a => a.finished))"
+    )
     page.evaluate(AXE.read_text("utf-8"))
     found = page.evaluate(
         "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})"

@@ -45,8 +45,8 @@ async def port(tmp_path):
 
 
 @pytest.mark.parametrize("stream", [b"false", b"true"])
-async def test_a_finished_request_is_freed_without_the_garbage_collector(port, stream):
-    logging.getLogger("gateway").setLevel(logging.ERROR)
+async def test_a_finished_request_is_freed_without_the_garbage_collector(port, stream, caplog):
+    caplog.set_level(logging.ERROR, "gateway")
     body = b'{"model": "demo/echo", "messages": [{"role": "user", "content": "x"}], "stream": %s}' % stream
     await call(port, body)
     gc.collect()
