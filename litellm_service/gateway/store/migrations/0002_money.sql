@@ -122,6 +122,26 @@ CREATE TABLE rollup_name_days (
     PRIMARY KEY (ref, day)
 ) WITHOUT ROWID;
 
+CREATE TABLE rollup_owner_days (
+    key_ref INTEGER NOT NULL,
+    day INTEGER NOT NULL,
+    user_ref INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    errors INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    cost_nano_usd INTEGER NOT NULL,
+    unpriced_requests INTEGER NOT NULL,
+    estimated_requests INTEGER NOT NULL,
+    duration_us INTEGER NOT NULL,
+    PRIMARY KEY (key_ref, day, user_ref)
+) WITHOUT ROWID;
+
+CREATE INDEX rollup_owner_days_by_user ON rollup_owner_days (user_ref, day);
+
 CREATE TABLE rollup_details (
     ref INTEGER NOT NULL,
     hour INTEGER NOT NULL,

@@ -1,7 +1,8 @@
 """Sums and histograms that are derived from the finest ones, so that a report reads few rows.
 
 `rollup_names` has everything together (ref 0), each application, model and provider, and each HTTP status s (ref -1 - s), by
-quarter of an hour; `rollup_name_hours` and `rollup_name_days` have each user and key, `rollup_details` these with all else.
+quarter of an hour; `rollup_name_hours` and `rollup_name_days` have each user and key, `rollup_details` these with all else,
+`rollup_owner_days` each key with each of its users.
 """
 
 import sqlite3
@@ -47,6 +48,7 @@ DERIVED = (
     ),
     Derived("rollup_name_hours", ("ref", "hour"), (("user_ref", _HOUR), ("key_ref", _HOUR))),
     Derived("rollup_name_days", ("ref", "day"), (("user_ref", _DAY), ("key_ref", _DAY))),
+    Derived("rollup_owner_days", ("key_ref", "day", "user_ref"), (("key_ref", _DAY, "user_ref"),)),
     Derived("rollup_details", ("ref", "hour", *_OTHERS), (("user_ref", _HOUR, *_OTHERS), ("key_ref", _HOUR, *_OTHERS))),
 )
 HISTOGRAMS = {
@@ -79,15 +81,18 @@ def coarse_sums(quarters: Mapping[RollupKey, list[int]]) -> dict[str, Sums]:
     """The same sums for each derived table."""
     plain: Sums = {}
     details: Sums = {}
+    owners: Sums = {}
     for (quarter, application, user, key, model, provider, status), total in quarters.items():
         others = (application, model, provider, status)
         hour = quarter // QUARTERS_PER_HOUR
         _add(plain, (quarter, *others), total)
         _add(details, (user, hour, *others), total)
         _add(details, (key, hour, *others), total)
+        _add(owners, (key, quarter // QUARTERS_PER_DAY, user), total)
     name_hours, name_days = _of_names(details)
     return {
         **_of_all(plain),
+        "rollup_owner_days": owners,
         "rollup_details": details,
         "rollup_name_hours": name_hours,
         "rollup_name_days": name_days,

@@ -46,7 +46,7 @@ def _found(connection: sqlite3.Connection, query: RequestQuery) -> list[Row]:
     if not all(refs.values()):
         return []
     clauses = _clauses(query, refs)
-    leading, found, values = _leading(query, refs)
+    leading, found, values = _leading(connection, query, refs)
     if leading is not None:
         rest = [clause for clause in clauses if not clause[0].startswith(leading)]
         pages = [_by_time(connection, query, found, (value,), rest) for value in values]
@@ -58,13 +58,22 @@ def _found(connection: sqlite3.Connection, query: RequestQuery) -> list[Row]:
     return connection.execute(statement, (low, high, *_values(clauses), query.limit)).fetchall()
 
 
-def _leading(query: RequestQuery, refs: dict[str, list[int]]) -> tuple[str | None, str, Sequence[object]]:
+def _leading(
+    connection: sqlite3.Connection, query: RequestQuery, refs: dict[str, list[int]]
+) -> tuple[str | None, str, Sequence[object]]:
     """The dimension to look up first, its rows, and the values to look up one by one; virtual keys alone are indexed."""
     keys = query.filters.names("key_id") or ()
-    if keys and all(len(key) == _KEY_LENGTH for key in keys):
+    has_key = bool(keys) and all(len(key) == _KEY_LENGTH for key in keys)
+    if has_key and not ("user_id" in refs and _count(connection, refs["user_id"]) < _count(connection, refs["key_id"])):
         return "key_id", _BY_KEY, keys
     name = next((name for name in _BY_NAME if name in refs), None)
     return (None, "", ()) if name is None else (name, _BY_NAME[name], refs[name])
+
+
+def _count(connection: sqlite3.Connection, refs: Sequence[int]) -> int:
+    """About how many requests these users or keys have made: those that are summed up."""
+    statement = f"SELECT coalesce(sum(requests), 0) FROM rollup_name_days WHERE ref IN ({marks(refs)})"
+    return int(connection.execute(statement, refs).fetchone()[0])
 
 
 def _by_time(

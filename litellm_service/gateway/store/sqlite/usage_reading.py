@@ -61,6 +61,7 @@ _QUARTERS_OF = {
     "user_id": _Source("rollups INDEXED BY rollups_by_user", "quarter", 1),
     "key_id": _Source("rollups INDEXED BY rollups_by_key", "quarter", 1),
 }
+_OWNER_DAYS = _Source("rollup_owner_days", "day", QUARTERS_PER_DAY)
 _OWNERS = {"user_id", "key_id"}
 _ALONE = {("user_id",), ("key_id",)}
 _OTHERS = {"application_id", "model", "provider", "status", "http_status"}
@@ -170,6 +171,12 @@ def _readings(part: Part, match: Match, group_by: Sequence[str]) -> Iterator[tup
         yield names, part.start, part.end, ()
         return
     fine = next((source for name, source in _QUARTERS_OF.items() if name in match.names), _QUARTERS)
+    days = whole_days(part)
+    if needed == _OWNERS and days:
+        yield fine, part.start, days.start * QUARTERS_PER_DAY, ()
+        yield _OWNER_DAYS, days.start, days.stop, ()
+        yield fine, days.stop * QUARTERS_PER_DAY, part.end, ()
+        return
     sources, cut = _coarse(needed, match), cut_hours(part)
     if sources is None or len(cut) > MANY_CUT_HOURS:
         yield fine, part.start, part.end, ()
