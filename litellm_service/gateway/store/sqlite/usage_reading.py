@@ -74,7 +74,7 @@ def answer(connection: sqlite3.Connection, question: UsageQuestion) -> UsageAnsw
     match, group_by = matching(connection, question.filters), question.group_by
     if match.never:
         return UsageAnswer([], 0, None)
-    if group_by in _ALONE and question.limit is not None and not match.names:
+    if group_by in _ALONE and question.limit is not None and match.names <= _OWNERS:
         return _of_the_dearest(connection, question, match, question.limit)
     found = _figures(connection, question, match)
     totals: dict[Key, Figures] = {}
