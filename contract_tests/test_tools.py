@@ -6,12 +6,14 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from faultmock.asking import Ask, Target, make_ask
 from faultmock.faults import FAULTS
-from faultmock.script import read_ask
 from faultmock.text import token_count, word_tokens
+from faultmock.wires import WIRES
 from faultproxy import Conditions, FaultProxy
 from figures import table
 from prompts import ROUTES, body, new_marker, prompt
@@ -23,6 +25,11 @@ pytestmark = pytest.mark.anyio
 PATH = ROUTES["openai"]
 
 
+def read(body: dict[str, Any], wire: str = "openai", header: str = "") -> Ask:
+    target = Target(wire)
+    return make_ask(target, WIRES[wire].read(body, target), header)
+
+
 def test_text_has_the_tokens_it_says() -> None:
     for count in (0, 1, 7, 200):
         assert token_count("".join(word_tokens(count, "seed"))) == count
@@ -31,8 +38,8 @@ def test_text_has_the_tokens_it_says() -> None:
 
 def test_a_script_comes_from_model_name_prompt_or_header() -> None:
     def script(model: str, text: str, header: str = "") -> tuple[str, int | None, float]:
-        raw = json.dumps({"model": model, "messages": [{"role": "user", "content": text}]}).encode()
-        found = read_ask("openai", raw, header).script
+        asked = {"model": model, "messages": [{"role": "user", "content": text}]}
+        found = read(asked, header=header).script
         return found.fault, found.tokens, found.first_ms
 
     assert script("fault-stall", "hi") == ("stall", None, 0)

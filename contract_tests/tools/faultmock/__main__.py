@@ -6,9 +6,10 @@ import contextlib
 import signal
 from pathlib import Path
 
-from faultmock.faults import FAULTS
+from faultmock.faults import FAULTS, fault_of, faults_of
 from faultmock.server import FaultMock
 from faultmock.truth import TruthLog
+from faultmock.wires import WIRES
 
 
 def _arguments() -> argparse.Namespace:
@@ -16,6 +17,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--truth-log", type=Path, help="append what was served to this file")
     parser.add_argument("--list", action="store_true", help="list the faults and stop")
+    parser.add_argument("--wire", choices=WIRES, help="list those of one wire only, its own included")
     return parser.parse_args()
 
 
@@ -34,8 +36,9 @@ def main() -> None:
     """Run until a signal comes."""
     arguments = _arguments()
     if arguments.list:
-        for name, fault in FAULTS.items():
-            print(f"{name:22} {(fault.__doc__ or '').strip()}")
+        wire = arguments.wire or ""
+        for name in faults_of(wire) if wire else FAULTS:
+            print(f"{name:22} {(fault_of(name, wire).__doc__ or '').strip()}")
         return
     with contextlib.closing(TruthLog(arguments.truth_log)) as truth:
         asyncio.run(_serve(arguments.port, truth))

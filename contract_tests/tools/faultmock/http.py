@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+import time
 from collections.abc import Awaitable, Callable
 from typing import cast
 
@@ -20,12 +21,32 @@ class Cut(Exception):
 
 
 class Request:
-    """A request as it came."""
+    """A request as it came; `reads` has the size of each piece of its body, `spread_ms` the time from first to last."""
 
     def __init__(self) -> None:
+        self.method = ""
         self.path = ""
         self.headers: dict[str, str] = {}
         self.body = b""
+        self.reads: list[int] = []
+        self.spread_ms = 0.0
+
+
+class _Arriving:
+    """The body of a request while it comes."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._first_at = 0.0
+
+    def add(self, part: bytes) -> None:
+        self._first_at = self._first_at or time.monotonic()
+        self._parts.append(part)
+
+    def complete(self, request: Request) -> None:
+        request.body = b"".join(self._parts)
+        request.reads = [len(part) for part in self._parts]
+        request.spread_ms = round((time.monotonic() - self._first_at) * 1000, 1) if self._parts else 0.0
 
 
 class Connection(asyncio.Protocol):
@@ -35,6 +56,7 @@ class Connection(asyncio.Protocol):
         self._handle = handle
         self._parser = httptools.HttpRequestParser(self)
         self._request = Request()
+        self._arriving = _Arriving()
         self._waiting: asyncio.Queue[Request | None] = asyncio.Queue()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -82,11 +104,13 @@ class Connection(asyncio.Protocol):
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
-        self._request.body += body
+        self._arriving.add(body)
 
     def on_message_complete(self) -> None:
+        self._request.method = self._parser.get_method().decode("latin-1")
+        self._arriving.complete(self._request)
         self._waiting.put_nowait(self._request)
-        self._request = Request()
+        self._request, self._arriving = Request(), _Arriving()
 
     def _leave(self, how: str) -> None:
         self.gone_how = self.gone_how or how

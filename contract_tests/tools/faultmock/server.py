@@ -4,16 +4,20 @@ import asyncio
 import contextlib
 from collections import Counter
 
-from faultmock import wires
+from faultmock.answering import make_answer
+from faultmock.asking import Ask, Target, make_ask
+from faultmock.bodies import decoded
 from faultmock.call import Call
-from faultmock.faults import FAULTS
+from faultmock.faults import fault_of, why_not
 from faultmock.http import Connection, Cut, PeerGone, Request
-from faultmock.script import Ask, read_ask
-from faultmock.truth import TruthLog
+from faultmock.memory import Memory
+from faultmock.pieces import dumps
+from faultmock.routes import is_about_kept, target_of
+from faultmock.truth import TruthLog, asked_fields, request_fields
+from faultmock.wires import WIRES
 
 MODELS = ("gpt-4o", "gpt-4o-mini", "gpt-3.5-turbo", "claude-sonnet-4-5")
-_WIRES = {"/v1/chat/completions": "openai", "/v1/messages": "anthropic"}
-_ID_HEADERS = ("x-request-id", "x-client-request-id", "idempotency-key", "traceparent")
+_UNREADABLE = (ValueError, AttributeError, TypeError, LookupError, RecursionError)
 
 
 class FaultMock:
@@ -23,6 +27,7 @@ class FaultMock:
         self._truth = truth
         self._calls = 0
         self._tries: Counter[str] = Counter()
+        self._memory = Memory()
         self._server: asyncio.Server | None = None
 
     async def start(self, port: int = 0) -> str:
@@ -38,32 +43,45 @@ class FaultMock:
 
     async def _handle(self, connection: Connection, request: Request) -> None:
         self._calls += 1
-        wire = _WIRES.get(request.path.partition("?")[0])
-        if wire is None:
+        target = target_of(request.method, request.path)
+        if target is None:
             await self._handle_other(connection, request, self._calls)
             return
         try:
-            ask = read_ask(wire, request.body, request.headers.get("x-faultmock", ""))
-            _check_fault(ask.script.fault)
-        except (ValueError, AttributeError, TypeError) as error:
+            answer = make_answer(self._read(target, request))
+        except _UNREADABLE as error:
             self._truth.write("unread", n=self._calls, path=request.path, error=str(error))
-            refusal = wires.dumps(wires.error_body(wire, 400, f"faultmock: {error}")).encode()
-            await _send_plainly(connection, 400, refusal)
+            refusal = WIRES[target.wire].error(400, f"faultmock: {error}", None)
+            await _send_plainly(connection, 400, dumps(refusal).encode())
             return
-        await self._answer(Call(connection, request, ask, wires.make_answer(ask), self._calls))
+        await self._answer(Call(connection, request, answer.ask, answer, self._calls))
+
+    def _read(self, target: Target, request: Request) -> Ask:
+        body = decoded(request)
+        if target.wire == "responses":
+            body = self._memory.unfolded(body)
+        asked = WIRES[target.wire].read(body, target)
+        ask = make_ask(target, asked, request.headers.get("x-faultmock", ""), self._calls)
+        if reason := why_not(ask.script.fault, target.wire, array=ask.array):
+            raise ValueError(reason)
+        return ask
 
     async def _handle_other(self, connection: Connection, request: Request, n: int) -> None:
-        self._truth.write("other", n=n, path=request.path)
+        self._truth.write("other", n=n, path=request.path, method=request.method)
         if request.path == "/v1/models":
             data = [{"id": name, "object": "model", "created": 0, "owned_by": "faultmock"} for name in MODELS]
-            await _send_plainly(connection, 200, wires.dumps({"object": "list", "data": data}).encode())
+            await _send_plainly(connection, 200, dumps({"object": "list", "data": data}).encode())
+            return
+        if is_about_kept(request.path):
+            status, body = self._memory.answer(request.method, request.path.partition("?")[0])
+            await _send_plainly(connection, status, dumps(body).encode())
             return
         await _send_plainly(connection, 404, b'{"error":{"message":"faultmock: no such path"}}')
 
     async def _answer(self, call: Call) -> None:
-        self._log_request(call)
+        self._truth.write("request", n=call.n, **asked_fields(call.ask), **request_fields(call.request))
         connection, sent_before = call.connection, call.connection.bytes_sent
-        how, fault = "finished", FAULTS.get(self._fault_now(call.ask), Call.send_answer)
+        how, fault = "finished", fault_of(self._fault_now(call.ask), call.ask.wire) or Call.send_answer
         try:
             await connection.sleep(call.ask.script.first_ms)
             await fault(call)
@@ -71,6 +89,8 @@ class FaultMock:
             how = connection.gone_how or "peer_fin"
         except Cut:
             how = "cut"
+        if call.ask.wire == "responses" and call.status == 200:
+            self._memory.keep(call.answer)
         self._truth.write(
             "end",
             n=call.n,
@@ -78,6 +98,7 @@ class FaultMock:
             status=call.status,
             tokens_sent=call.tokens_sent,
             usage=call.usage,
+            served=call.wire.served(call.usage),
             bytes_sent=connection.bytes_sent - sent_before,
         )
 
@@ -86,28 +107,6 @@ class FaultMock:
         tries = self._tries[ask.marker or ""]
         self._tries[ask.marker or ""] += 1
         return "" if ask.script.times and tries >= ask.script.times else ask.script.fault
-
-    def _log_request(self, call: Call) -> None:
-        ask, headers = call.ask, call.request.headers
-        self._truth.write(
-            "request",
-            n=call.n,
-            wire=ask.wire,
-            marker=ask.marker,
-            model=ask.model,
-            stream=ask.stream,
-            include_usage=ask.include_usage,
-            fault=ask.script.fault,
-            prompt_tokens=ask.prompt_tokens,
-            max_tokens=ask.max_tokens,
-            headers=headers,
-            ids={name: headers[name] for name in _ID_HEADERS if name in headers},
-        )
-
-
-def _check_fault(name: str) -> None:
-    if name and name not in FAULTS:
-        raise ValueError(f"no fault {name!r}; `python -m faultmock --list` lists them")
 
 
 async def _send_plainly(connection: Connection, status: int, body: bytes) -> None:

@@ -1,5 +1,6 @@
 """Deterministic text whose tokens anybody can count."""
 
+import re
 import zlib
 
 # One cl100k token each with a leading space; 4.5 characters a token with the space, as in English prose.
@@ -11,6 +12,7 @@ VOCABULARY = (
 )
 ACCENTED = ("naïve", "größer", "東京", "🙂", "café", "Ω")
 _CHARACTERS_A_TOKEN = 7
+_TOKEN = re.compile(rf"\s*\S{{1,{_CHARACTERS_A_TOKEN}}}|\s+$")
 
 
 def word_tokens(count: int, seed: str = "") -> list[str]:
@@ -24,6 +26,11 @@ def word_tokens(count: int, seed: str = "") -> list[str]:
 def accented_tokens(count: int) -> list[str]:
     """`count` tokens of two to four bytes a character."""
     return [f" {ACCENTED[i % len(ACCENTED)]}" for i in range(count)]
+
+
+def split_tokens(text: str) -> list[str]:
+    """Any text as tokens that together are the text."""
+    return _TOKEN.findall(text)
 
 
 def token_count(text: str) -> int:

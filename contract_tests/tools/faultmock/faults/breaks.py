@@ -1,6 +1,5 @@
 """Connections that break, hang or crawl."""
 
-from faultmock import wires
 from faultmock.call import Call, head
 from faultmock.faults.shape import Fault, send_part
 
@@ -37,7 +36,7 @@ async def close_in_head(call: Call) -> None:
 
 
 async def _send_only_head(call: Call) -> None:
-    if call.ask.stream:
+    if call.streams:
         await call.start_stream()
     else:
         await call.send_head(200, _HEAD)
@@ -71,12 +70,12 @@ async def close_mid(call: Call) -> None:
 
 async def reset_before_end(call: Call) -> None:
     """RST when only the last HTTP chunk, or the last byte, is missing."""
-    if call.ask.stream:
+    if call.streams:
         await call.start_stream()
-        for piece in wires.pieces(call.answer):
+        for piece in call.pieces():
             await call.send_piece(piece)
     else:
-        body = wires.dumps(wires.body(call.answer)).encode()
+        body = call.plain()[0]
         await call.send_head(200, [("content-length", str(len(body)))])
         await call.connection.send(body[:-1])
         call.tokens_sent = call.answer.completion_tokens
@@ -111,26 +110,26 @@ async def stall_after_head(call: Call) -> None:
 
 async def stall_after_finish(call: Call) -> None:
     """Silence after the finishing event; a plain call stalls before its last byte."""
-    if not call.ask.stream:
-        body = wires.dumps(wires.body(call.answer)).encode()
+    if not call.streams:
+        body = call.plain()[0]
         await call.send_head(200, [("content-length", str(len(body)))])
         await call.connection.send(body[:-1])
         call.tokens_sent = call.answer.completion_tokens
         await call.connection.wait_until_gone()
     await call.start_stream()
-    for piece in wires.pieces(call.answer):
-        if piece.role in ("usage", "done"):
-            break
+    for piece in call.pieces():
         await call.send_piece(piece)
+        if piece.role == "finish":
+            break
     await call.connection.wait_until_gone()
 
 
 async def drip(call: Call) -> None:
     """One byte each `delay_ms` (1 s unless told)."""
     delay_ms = call.ask.script.delay_ms or _DRIP_MS
-    pieces = wires.pieces(call.answer) if call.ask.stream else []
-    body = b"".join(piece.sse() for piece in pieces) or wires.dumps(wires.body(call.answer)).encode()
-    kind = "text/event-stream" if pieces else "application/json"
+    body, kind = call.plain()
+    if call.streams:
+        body, kind = b"".join(map(call.framed, call.pieces())) + call.closing, call.stream_type
     await call.send_head(200, [("content-type", kind), ("content-length", str(len(body)))])
     for i in range(len(body)):
         await call.connection.send(body[i : i + 1])
@@ -142,13 +141,14 @@ async def endless(call: Call) -> None:
     """Tokens, or spaces before the JSON, without end (bounded at 100,000)."""
     delay_ms = call.ask.script.delay_ms or 1
     await call.start_stream()
-    if not call.ask.stream:
+    if not call.streams:
         await _spaces_without_end(call, delay_ms)
-    tokens = [piece for piece in wires.pieces(call.answer) if piece.role == "token"]
+    pieces = call.pieces()
+    tokens = [piece for piece in pieces if piece.role == "token"] or pieces
     for i in range(100_000):
         await call.connection.sleep(delay_ms)
         call.serve(tokens[i % len(tokens)])
-        await call.chunk(tokens[i % len(tokens)].sse())
+        await call.chunk(call.framed(tokens[i % len(tokens)]))
 
 
 async def _spaces_without_end(call: Call, delay_ms: float) -> None:

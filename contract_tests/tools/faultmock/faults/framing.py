@@ -4,27 +4,18 @@ import gzip
 import zlib
 from collections.abc import Iterator
 
-from faultmock import wires
 from faultmock.call import Call, head
 from faultmock.faults.shape import Fault
 
 _MB = 1_000_000
 
 
-def _plain(call: Call) -> bytes:
-    return wires.dumps(wires.body(call.answer)).encode()
-
-
 def _whole(call: Call) -> tuple[bytes, str]:
     """The good body and its content type; counted as served."""
-    if not call.ask.stream:
-        call.tokens_sent = call.answer.completion_tokens
-        call.usage = wires.body(call.answer).get("usage")
-        return _plain(call), "application/json"
-    pieces = wires.pieces(call.answer)
-    for piece in pieces:
-        call.serve(piece)
-    return b"".join(piece.sse() for piece in pieces), "text/event-stream"
+    if not call.streams:
+        call.serve_all()
+        return call.plain()
+    return call.framed_whole(call.pieces()), call.stream_type
 
 
 async def short_body(call: Call) -> None:
@@ -93,7 +84,7 @@ async def bad_status_line(call: Call) -> None:
 
 async def no_http(call: Call) -> None:
     """A body without any head."""
-    await call.connection.send(_plain(call))
+    await call.connection.send(call.plain()[0])
     call.connection.close()
 
 
@@ -127,7 +118,7 @@ def _bomb(megabytes: float) -> Iterator[bytes]:
 
 async def gzip_bomb(call: Call) -> None:
     """A small gzip body that unpacks to `size` MB (200 unless told)."""
-    kind = "text/event-stream" if call.ask.stream else "application/json"
+    kind = call.stream_type if call.streams else "application/json"
     encoding = [("content-encoding", "gzip"), ("transfer-encoding", "chunked")]
     await call.send_head(200, [("content-type", kind), *encoding])
     for block in _bomb(call.ask.script.size or 200):

@@ -2,9 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 
-from faultmock import wires
 from faultmock.call import Call
-from faultmock.wires import Piece
+from faultmock.pieces import Piece
 
 Fault = Callable[[Call], Awaitable[None]]
 Edit = Callable[[Call, list[Piece]], list[Piece]]
@@ -14,8 +13,8 @@ def edited_stream(edit: Edit, description: str) -> Fault:
     """A fault that changes the events of a stream; a plain call is answered well."""
 
     async def fault(call: Call) -> None:
-        if call.ask.stream:
-            await call.send_stream(edit(call, wires.pieces(call.answer)))
+        if call.streams:
+            await call.send_stream(edit(call, call.pieces()))
         else:
             await call.send_answer()
 
@@ -25,14 +24,14 @@ def edited_stream(edit: Edit, description: str) -> Fault:
 
 async def send_part(call: Call) -> None:
     """Send the head and `after` tokens of a stream, or half of a plain body."""
-    if not call.ask.stream:
-        body = wires.dumps(wires.body(call.answer)).encode()
-        await call.send_head(200, [("content-type", "application/json"), ("content-length", str(len(body)))])
+    if not call.streams:
+        body, kind = call.plain()
+        await call.send_head(200, [("content-type", kind), ("content-length", str(len(body)))])
         await call.connection.send(body[: len(body) // 2])
         call.tokens_sent = call.answer.completion_tokens
         return
     await call.start_stream()
-    for piece in wires.pieces(call.answer):
+    for piece in call.pieces():
         if piece.role != "start" and call.tokens_sent >= call.ask.script.after:
             return
         await call.send_piece(piece)

@@ -1,18 +1,16 @@
 """Streams whose bytes are odd: all of these carry a good answer, or say clearly that they do not."""
 
-from faultmock import wires
+import dataclasses
+
 from faultmock.call import Call
 from faultmock.faults.shape import Fault, after_tokens, edited_stream, without_roles
+from faultmock.pieces import Piece, raw_piece
 from faultmock.text import accented_tokens
-from faultmock.wires import Piece
 
 
 def _accented(call: Call) -> bytes:
-    call.answer = wires.Answer(call.ask, accented_tokens(len(call.answer.tokens)), call.answer.stopped)
-    pieces = wires.pieces(call.answer)
-    for piece in pieces:
-        call.serve(piece)
-    return b"".join(piece.sse() for piece in pieces)
+    call.answer = dataclasses.replace(call.answer, tokens=accented_tokens(len(call.answer.tokens)))
+    return call.framed_whole(call.pieces())
 
 
 async def _send_bytes(call: Call, data: bytes, size: int) -> None:
@@ -24,7 +22,7 @@ async def _send_bytes(call: Call, data: bytes, size: int) -> None:
 
 async def split_utf8(call: Call) -> None:
     """Text of many bytes a character, one byte in each HTTP chunk."""
-    if call.ask.stream:
+    if call.streams:
         await _send_bytes(call, _accented(call), 1)
     else:
         await call.send_plain()
@@ -32,7 +30,7 @@ async def split_utf8(call: Call) -> None:
 
 async def one_write(call: Call) -> None:
     """The whole stream in one HTTP chunk."""
-    if not call.ask.stream:
+    if not call.streams:
         await call.send_plain()
         return
     data = _accented(call)
@@ -41,7 +39,7 @@ async def one_write(call: Call) -> None:
 
 async def byte_order_mark(call: Call) -> None:
     """A UTF-8 byte order mark before the first event."""
-    if not call.ask.stream:
+    if not call.streams:
         await call.send_plain()
         return
     data = b"\xef\xbb\xbf" + _accented(call)
@@ -51,8 +49,8 @@ async def byte_order_mark(call: Call) -> None:
 def _newlines(newline: str) -> Fault:
     async def fault(call: Call) -> None:
         """Lines that end in another way than LF."""
-        if call.ask.stream:
-            await call.send_stream(wires.pieces(call.answer), newline)
+        if call.streams:
+            await call.send_stream(call.pieces(), newline)
         else:
             await call.send_plain()
 
@@ -61,77 +59,84 @@ def _newlines(newline: str) -> Fault:
 
 async def mixed_newlines(call: Call) -> None:
     """LF, CRLF and CR in turn, CRLF pairs split between HTTP chunks."""
-    if not call.ask.stream:
+    if not call.streams:
         await call.send_plain()
         return
     data = b""
-    for i, piece in enumerate(wires.pieces(call.answer)):
+    for i, piece in enumerate(call.pieces()):
         call.serve(piece)
         data += piece.sse(("\n", "\r\n", "\r")[i % 3])
     await _send_bytes(call, data, 7)
 
 
-class _Raw(Piece):
-    """A piece that is sent as it is, without `data: `."""
-
-    def sse(self, newline: str = "\n") -> bytes:
-        return self.data.encode()
+def _named(piece: Piece) -> str:
+    return f"event: {piece.event}\n" if piece.event else ""
 
 
 def _comments(call: Call, pieces: list[Piece]) -> list[Piece]:
-    comment = _Raw("comment", ": keep-alive\n\n")
+    comment = raw_piece("comment", ": keep-alive\n\n")
     return [part for piece in pieces for part in (comment, piece)]
 
 
 def _fields(call: Call, pieces: list[Piece]) -> list[Piece]:
-    return [_Raw(p.role, f"id: 7\nretry: 100\nevent: x\ndata:{p.data}\n\n", p.event, p.tokens, p.usage) for p in pieces]
+    return [piece.as_is(f"id: 7\nretry: 100\nevent: {piece.event or 'x'}\ndata:{piece.data}\n\n") for piece in pieces]
 
 
 def _many_lines(call: Call, pieces: list[Piece]) -> list[Piece]:
-    split = [(p, p.data.replace(',"object"', '\ndata: ,"object"', 1)) for p in pieces]
-    return [_Raw(p.role, f"data: {data}\n\n", p.event, p.tokens, p.usage) for p, data in split]
+    split = [(piece, piece.data.replace(',"', '\ndata: ,"', 1)) for piece in pieces]
+    return [piece.as_is(f"{_named(piece)}data: {data}\n\n") for piece, data in split]
 
 
 def _long_line(call: Call, pieces: list[Piece]) -> list[Piece]:
+    assert call.wire.filler is not None
     size = int((call.ask.script.size or 10) * 1e6)
-    return after_tokens(call, pieces, _Raw("token", f'data: {{"choices":[],"padding":"{"x" * size}"}}\n\n'))
+    return after_tokens(call, pieces, call.wire.filler("x" * size))
 
 
 def _long_comment(call: Call, pieces: list[Piece]) -> list[Piece]:
     size = int((call.ask.script.size or 10) * 1e6)
-    return after_tokens(call, pieces, _Raw("comment", f": {'x' * size}\n\n"))
+    return after_tokens(call, pieces, raw_piece("comment", f": {'x' * size}\n\n"))
 
 
 def _unended(call: Call, pieces: list[Piece]) -> list[Piece]:
     last = pieces[-1]
-    return [*pieces[:-1], _Raw(last.role, f"data: {last.data}", last.event)]
+    return [*pieces[:-1], last.as_is(f"{_named(last)}data: {last.data}")]
 
 
 def _invalid_event(call: Call, pieces: list[Piece]) -> list[Piece]:
-    return after_tokens(call, pieces, Piece("token", '{"choices": [oops'))
+    names = [piece.event for piece in pieces if piece.role == "token"]
+    return after_tokens(call, pieces, Piece("token", '{"choices": [oops', names[0] if names else ""))
 
 
 def _html_mid(call: Call, pieces: list[Piece]) -> list[Piece]:
-    html = _Raw("token", "<html><body>504 Gateway Time-out</body></html>\n\n")
+    html = raw_piece("token", "<html><body>504 Gateway Time-out</body></html>\n\n")
     return without_roles(after_tokens(call, pieces, html), "finish", "usage", "done")
 
 
-def _error_data(call: Call) -> Piece:
-    event = "error" if call.ask.wire == "anthropic" else ""
-    return Piece("error", wires.dumps(wires.error_body(call.ask.wire, 500, "The server had an error")), event)
+def error_data(
+    call: Call, status: int = 500, message: str = "The server had an error", code: str | None = None
+) -> Piece:
+    """An error as an event of a stream."""
+    assert call.wire.error_piece is not None
+    return call.wire.error_piece(call.error_body(status, message, code))
+
+
+def cut(call: Call, pieces: list[Piece]) -> list[Piece]:
+    """The beginning of a stream, up to the script's number of tokens."""
+    tokens = [i for i, piece in enumerate(pieces) if piece.role == "token"][: call.ask.script.after]
+    return pieces[: tokens[-1] + 1 if tokens else 1]
 
 
 def _error_event(call: Call, pieces: list[Piece]) -> list[Piece]:
-    cut = [i for i, piece in enumerate(pieces) if piece.role == "token"][: call.ask.script.after]
-    return [*pieces[: (cut[-1] + 1 if cut else 1)], _error_data(call)]
+    return [*cut(call, pieces), error_data(call)]
 
 
 def _error_then_done(call: Call, pieces: list[Piece]) -> list[Piece]:
-    return [*_error_event(call, pieces), Piece("done", "[DONE]")]
+    return [*_error_event(call, pieces), pieces[-1]]
 
 
 def _error_first(call: Call, pieces: list[Piece]) -> list[Piece]:
-    return [_error_data(call)]
+    return [error_data(call)]
 
 
 FAULTS: dict[str, Fault] = {
@@ -150,6 +155,6 @@ FAULTS: dict[str, Fault] = {
     "invalid-event": edited_stream(_invalid_event, "An event of broken JSON after `after` tokens."),
     "html-mid": edited_stream(_html_mid, "HTML after `after` tokens, then the end."),
     "error-event": edited_stream(_error_event, "An error event after `after` tokens, then the end."),
-    "error-then-done": edited_stream(_error_then_done, "An error event after `after` tokens, then `[DONE]`."),
+    "error-then-done": edited_stream(_error_then_done, "An error event after `after` tokens, then the terminator."),
     "error-first": edited_stream(_error_first, "An error event instead of any token."),
 }
