@@ -1,6 +1,7 @@
 """Where each configured provider is reached, and what those lack that are not."""
 
 from gateway import __version__
+from gateway.providers.catalog import KeyHeader
 from gateway.providers.deployment import Endpoint
 from gateway.providers.transport import Transport, split_url
 from gateway.settings import ProviderSetting, Settings
@@ -23,8 +24,6 @@ def _endpoint(setting: ProviderSetting) -> Endpoint:
         b"accept-encoding: identity",
         f"user-agent: litellm-microservices/{__version__}".encode(),
     ]
-    if key:
-        lines.append(b"authorization: Bearer " + key.encode())
     if setting.via_litellm:
         origin, host, path = None, "litellm", "/v1"
         if setting.base_url:
@@ -34,8 +33,14 @@ def _endpoint(setting: ProviderSetting) -> Endpoint:
         host = origin.authority
     else:
         origin, host, path = None, "", ""
-    head = f"POST {path}/chat/completions HTTP/1.1\r\nhost: {host}\r\n".encode() + b"\r\n".join(lines) + b"\r\n"
-    return Endpoint(row, origin, head, (key,) if key else (), setting.via_litellm)
+    if key:
+        lines.append(_key_line("authorization" if setting.via_litellm else row.key_header, key))
+    headers = b"\r\n".join([b"host: " + host.encode(), *lines]) + b"\r\n"
+    return Endpoint(row, origin, path, headers, (key,) if key else (), setting.via_litellm)
+
+
+def _key_line(header: KeyHeader, key: str) -> bytes:
+    return f"{header}: {'Bearer ' if header == 'authorization' else ''}{key}".encode()
 
 
 def lack(setting: ProviderSetting) -> str | None:

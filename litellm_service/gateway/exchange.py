@@ -11,8 +11,9 @@ from gateway.domain.scope import Subject
 from gateway.domain.time import id_text, monotonic, new_request_id, now_ms
 from gateway.identity import Caller, unauthenticated
 from gateway.metering.tokens import estimate_tokens
+from gateway.providers.answers import AnswerReader
+from gateway.providers.calls import Call
 from gateway.providers.deployment import Deployment
-from gateway.providers.openai import AnswerReader
 from gateway.providers.reply import Reply
 
 PROGRESS_INTERVAL_S = 1
@@ -43,6 +44,7 @@ class Exchange:
         self.answered_at: float | None = None
         self.hold: Hold
         self.deployment: Deployment
+        self.call: Call
         self.reader: AnswerReader | None = None
         self.settlement: Settlement | None = None
         self.subject: Subject
@@ -52,6 +54,7 @@ class Exchange:
         self._stopped: Exception | None = None
         self.finished_at: float | None = None
         self.is_routed = False
+        self.is_translated = True
         self.is_admitted = False
         self.is_unconfirmed = False
         self._progress_at = received_at
@@ -61,6 +64,10 @@ class Exchange:
     def attempts(self) -> int:
         """Upstream calls made so far."""
         return self.hold.attempt + 1
+
+    def prepare(self, call: Call) -> None:
+        """The next attempt is this call."""
+        self.call, self.is_translated = call, call.is_translated
 
     def hang_up(self) -> None:
         """The client has left: hang up on the provider, at once unless only the final usage is still to come."""

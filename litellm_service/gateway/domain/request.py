@@ -1,18 +1,23 @@
 """A client's request after parsing: the few fields we read, and the untouched rest."""
 
+from typing import Literal
+
 import msgspec
 
 from gateway.domain.entry import Operation
 
+WireName = Literal["openai", "responses", "anthropic", "gemini"]
+
 
 class ModelRequest(msgspec.Struct, kw_only=True):
-    """One request for a model's answer, in the OpenAI wire's fields whatever route it came by.
+    """One request for a model's answer.
 
-    `fields` is the whole body, each value still the JSON it came as; `size` is that body's length in bytes.
+    `fields` is the whole body in the words of `wire`, each value still the JSON it came as; `size` is that body's length in bytes.
     `query` is the text of the last user message. `messages` is their JSON where there is more to show than `query`.
     `output_limit` is what the client allows the answer in tokens; `None`: it did not say. `service_tier` may change the price.
     `application_id` and `user_id` are empty where the client named none; `user_is_hint`: a key that may not label users
     ignores the name rather than to refuse it, because other tools send it for reasons of their own.
+    `headers` go on to a provider that speaks the same wire. `as_array`: a stream of Gemini's wire is wanted as one JSON array.
     """
 
     operation: Operation
@@ -29,3 +34,6 @@ class ModelRequest(msgspec.Struct, kw_only=True):
     wants_usage: bool = False
     service_tier: str = ""
     user_is_hint: bool = False
+    wire: WireName = "openai"
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    as_array: bool = False

@@ -13,7 +13,8 @@ from gateway.http.charging import charge, check_may_call
 from gateway.http.idempotency import First, Repetitions, raw_headers
 from gateway.http.protocol import CONNECTION, HEADERS, Client
 from gateway.http.replying import Receive, Scope, Send, fresh_id, send_error, send_stored
-from gateway.http.sinks import ClientSink, Wire
+from gateway.http.sinks import ClientSink
+from gateway.http.wires import ClientWire
 from gateway.identity import Identity
 from gateway.pipeline.run import Pipeline
 from gateway.store.questions import StoredReplay
@@ -21,14 +22,14 @@ from gateway.store.questions import StoredReplay
 # So long a key stays in use whose answer the database has not confirmed: it may yet be written.
 UNCONFIRMED_S = 60
 
-Parse = Callable[[bytes, dict[bytes, bytes]], ModelRequest]
+Parse = Callable[[bytes, dict[bytes, bytes], str], ModelRequest]
 
 
 class CallingRoute:
     """A route that calls a model: `parse` reads its body, `wire` writes its answer."""
 
     def __init__(
-        self, *, parse: Parse, wire: Wire, pipeline: Pipeline, identity: Identity, running: Running,
+        self, *, parse: Parse, wire: ClientWire, pipeline: Pipeline, identity: Identity, running: Running,
         repetitions: Repetitions, max_body_bytes: int,
     ) -> None:  # fmt: skip
         self._parse = parse
@@ -53,13 +54,14 @@ class CallingRoute:
             if not self._identity.is_current(caller):  # the body was slow, and the key is another by now
                 caller = self._identity.caller(headers)
                 check_may_call(caller, scope["path"])
-            request = self._parse(body, headers)
+            request = self._parse(body, headers, _target(scope))
             charge(request, caller.key)
             first = await self._repetitions.begin(caller.key_id, headers, scope["path"], body)
         except GatewayError as error:
             if isinstance(error, NotAllowed):
                 self._pipeline.note_refusal(Subject("", "", caller.key_id, ""), error)
-            await send_error(send, error, fresh_id())
+            request_id = fresh_id()
+            await send_error(send, error, request_id, body=self._wire.error(error, request_id))
             return
         if isinstance(first, StoredReplay):
             await send_stored(send, first.body or b"", raw_headers(first))
@@ -99,6 +101,13 @@ class CallingRoute:
             await sink.fail(error)
             if not isinstance(error, GatewayError):
                 raise
+
+
+def _target(scope: Scope) -> str:
+    """The path and the query."""
+    query = scope["query_string"]
+    path: str = scope["path"]
+    return f"{path}?{query.decode('latin-1')}" if query else path
 
 
 async def _watching(receive: Receive, exchange: Exchange, answer: Awaitable[None]) -> None:

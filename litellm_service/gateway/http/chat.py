@@ -52,7 +52,7 @@ _body = msgspec.json.Decoder(ChatBody)
 _messages = msgspec.json.Decoder(list[Message])
 
 
-def parse(body: bytes, _headers: dict[bytes, bytes]) -> ModelRequest:
+def parse(body: bytes, _headers: dict[bytes, bytes], _target: str = "") -> ModelRequest:
     """Raises `InvalidRequest`, naming the field."""
     read = decode(body, _body)
     messages, raw = _conversation(read)

@@ -7,6 +7,7 @@ from typing import Any
 from gateway.domain.errors import GatewayError, InvalidRequest, NotAllowed
 from gateway.http.protocol import HEADERS
 from gateway.http.replying import App, Receive, Scope, Send, fresh_id, send_error
+from gateway.http.wires import error_body, wire_of
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,8 @@ class Guard:
         except Exception as error:
             if not isinstance(error, GatewayError):
                 log.exception("unexpected failure on %s %s", scope["method"], scope["path"])
-            await send_error(send, error, fresh_id())
+            request_id = fresh_id()
+            await send_error(send, error, request_id, body=error_body(wire_of(scope["path"]), error, request_id))
 
     def _check(self, headers: dict[bytes, bytes], origin: bytes | None) -> None:
         host = headers.get(b"host", b"").decode("latin-1").lower()

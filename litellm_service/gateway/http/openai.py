@@ -50,7 +50,7 @@ _body = msgspec.json.Decoder(_Body)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def parse(body: bytes, headers: dict[bytes, bytes]) -> ModelRequest:
+def parse(body: bytes, headers: dict[bytes, bytes], _target: str = "") -> ModelRequest:
     """Raises `InvalidRequest`. The application is named by `x-application-id`, the user by `x-user-id` or the body's `user`."""
     read = decode(body, _body)
     fields = decode(body, _fields)
@@ -67,8 +67,8 @@ def parse(body: bytes, headers: dict[bytes, bytes]) -> ModelRequest:
         size=len(body),
         query=query,
         messages=None if is_only_query(read.messages) else bytes(fields["messages"]).decode(),
-        application_id=checked_name("x-application-id", _text(headers, b"x-application-id")) or "",
-        user_id=checked_name("user", _text(headers, b"x-user-id") or read.user) or "",
+        application_id=checked_name("x-application-id", header_text(headers, b"x-application-id")) or "",
+        user_id=checked_name("user", header_text(headers, b"x-user-id") or read.user) or "",
         user_is_hint=not headers.get(b"x-user-id"),
         choices=read.n or 1,
         output_limit=stated_limit(read.max_completion_tokens, read.max_tokens),
@@ -109,6 +109,7 @@ def checked_name(param: str, name: str | None) -> str | None:
     return name
 
 
-def _text(headers: dict[bytes, bytes], name: bytes) -> str | None:
+def header_text(headers: dict[bytes, bytes], name: bytes) -> str | None:
+    """A header's value, stripped; `None` where it is absent."""
     value = headers.get(name)
     return None if value is None else value.decode("utf-8", "replace").strip()

@@ -42,9 +42,11 @@ async def send_stored(send: Send, body: bytes, headers: RawHeaders) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_error(send: Send, error: BaseException, request_id: str, headers: RawHeaders | None = None) -> None:
-    """The error body with its status and headers."""
+async def send_error(
+    send: Send, error: BaseException, request_id: str, headers: RawHeaders | None = None, body: bytes | None = None
+) -> None:
+    """An error with its status and headers; `body` is in the form of the client's wire, `None`: the gateway's own."""
     own = [(b"x-request-id", request_id.encode()), *headers_of(error), *(headers or [])]
     if isinstance(error, RequestTimeout):
         own.append((b"connection", b"close"))
-    await send_json(send, status_of(error), body_of(error, request_id), own)
+    await send_bytes(send, status_of(error), body or msgspec.json.encode(body_of(error, request_id)), own)

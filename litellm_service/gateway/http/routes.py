@@ -18,16 +18,16 @@ from gateway.http.health import Health
 from gateway.http.models import ModelList
 from gateway.http.protocol import HEADERS
 from gateway.http.replying import Receive, Scope, Send
-from gateway.http.sinks import OpenAIWire, SeedWire, Wire
+from gateway.http.wires import ClientWire, NativeWire, SeedWire
 from gateway.identity import Identity
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Roles = frozenset[Role]
 
 # The routes that call a model: how each reads its body and writes its answer.
-CALLING: dict[str, tuple[Parse, Wire]] = {
+CALLING: dict[str, tuple[Parse, ClientWire]] = {
     "/api/chat": (chat.parse, SeedWire()),
-    "/v1/chat/completions": (openai.parse, OpenAIWire()),
+    "/v1/chat/completions": (openai.parse, NativeWire("openai")),
 }
 
 
@@ -118,10 +118,11 @@ class Dispatcher:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI; raises `GatewayError` for the guard to answer."""
-        calling = self._calling.get(scope["path"])
+        path = scope["path"]
+        calling = self._calling.get(path)
         if calling is not None:
             if scope["method"] != "POST":
-                raise MethodNotAllowed(f"{scope['path']} takes POST, not {scope['method']}.")
+                raise MethodNotAllowed(f"{path} takes POST, not {scope['method']}.")
             await calling(scope, receive, send)
             return
         scope["app"] = self._app

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from gateway.domain.request import ModelRequest
+from gateway.domain.request import ModelRequest, WireName
 from gateway.domain.usage import NO_USAGE, Usage
 from gateway.metering.tokens import estimate_tokens
 from gateway.providers.catalog import Interrupted
@@ -10,6 +10,10 @@ from gateway.providers.catalog import Interrupted
 TOKENS_PER_MESSAGE = 4
 TOKENS_PER_MEDIA_PART = 500
 JSON_FRAME_BYTES = 32
+# The field in which each wire carries what was said.
+CONVERSATION: dict[WireName, str] = {
+    "openai": "messages", "responses": "input", "anthropic": "messages", "gemini": "contents",
+}  # fmt: skip
 
 
 class _Part(msgspec.Struct):
@@ -32,9 +36,9 @@ def interrupted_usage(policy: Interrupted, input_tokens: int, output_tokens: int
 
 
 def rough_input_tokens(request: ModelRequest) -> int:
-    """A first estimate from the length of the messages alone: free of charge, for the hold."""
-    messages = request.fields.get("messages")
-    length = request.size if messages is None else len(memoryview(messages))
+    """A first estimate from the length of the conversation alone: free of charge, for the hold."""
+    conversation = request.fields.get(CONVERSATION[request.wire])
+    length = request.size if conversation is None else len(memoryview(conversation))
     return max(1, (length - JSON_FRAME_BYTES) // 4)
 
 

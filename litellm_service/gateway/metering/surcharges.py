@@ -6,6 +6,7 @@ from gateway.domain.request import ModelRequest
 
 UNSTATED_SEARCHES = 10
 _PLAIN_TOOLS = frozenset(("function", "custom"))
+_DECLARATIONS = {"functionDeclarations", "function_declarations"}
 _SEARCHES_ON_REQUEST = ("web_search_options", "search_parameters", "plugins")
 
 
@@ -21,6 +22,7 @@ class _Tool(msgspec.Struct):
 
 _tools = msgspec.json.Decoder(list[msgspec.Raw])
 _tool = msgspec.json.Decoder(_Tool)
+_names = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _UNREADABLE = (msgspec.DecodeError, RecursionError)
 
 
@@ -47,9 +49,21 @@ def server_tools(request: ModelRequest) -> list[_Tool]:
     if not raw:
         return []
     try:
-        return [tool for one in _tools.decode(raw) if (tool := _read(one)).type not in _PLAIN_TOOLS]
+        return [_read(one) for one in _tools.decode(raw) if not _is_function(one)]
     except _UNREADABLE:
         return [_Tool()]
+
+
+def _is_function(raw: msgspec.Raw) -> bool:
+    """The client runs it: by its type or, where none is given, by its fields (Anthropic's and Gemini's)."""
+    kind = _read(raw).type
+    if kind:
+        return kind in _PLAIN_TOOLS
+    try:
+        names = _names.decode(raw).keys()
+    except _UNREADABLE:
+        return False
+    return "input_schema" in names or (bool(names) and names <= _DECLARATIONS)
 
 
 def _read(raw: msgspec.Raw) -> _Tool:

@@ -25,11 +25,11 @@ _LEADS_OF_FOUR = bytes(range(0xF0, 0x100))
 _LETTER, _SPACE, _DIGIT, _PUNCTUATION = 215, 173, 853, 524
 _OF_TWO_BYTES, _INDIC, _OF_THREE_BYTES, _OF_FOUR_BYTES = 274, 320, 704, 1_933
 
-_TYPED = (b'"type"', b'"audio"')
+_TYPED = (b'"type"', b'"audio"', b'Data"', b'_data"')
 _MEDIA = (
     b'"image_url"', b'"input_audio"', b'"input_image"', b'"input_file"', b'"input_video"', b'"video_url"', b'"image"', b'"audio"',
     b'"video"', b'"file"', b'"document"', b'"media"', b'"source"', b'"file_id"', b'"file_data"', b'"container_upload"',
-    b'"search_result"', b'"cached_content"',
+    b'"search_result"', b'"cached_content"', b'"inlineData"', b'"inline_data"', b'"fileData"', b'"item_reference"',
 )  # fmt: skip
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
 

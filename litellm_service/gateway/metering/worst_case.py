@@ -3,6 +3,7 @@
 from gateway.domain.money import PICO_PER_NANO, nano_from_pico
 from gateway.domain.price import Price, Rates
 from gateway.domain.request import ModelRequest
+from gateway.metering.charge import CONVERSATION
 from gateway.metering.models import ModelInfo
 from gateway.metering.prices import PriceBook
 from gateway.metering.surcharges import given, searches_bound, server_tools
@@ -75,7 +76,7 @@ def _input_bound(request: ModelRequest, info: ModelInfo | None) -> int:
 
 
 def _reads_elsewhere(request: ModelRequest) -> bool:
-    return points_elsewhere(given(request, "messages")) or bool(server_tools(request))
+    return points_elsewhere(given(request, CONVERSATION[request.wire])) or bool(server_tools(request))
 
 
 def _predicted_tokens(request: ModelRequest) -> int:

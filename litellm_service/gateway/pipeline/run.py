@@ -14,8 +14,7 @@ from gateway.domain.time import monotonic, now_ms
 from gateway.exchange import ClientLeft, Exchange
 from gateway.pipeline.holding import Holder
 from gateway.pipeline.settling import Ending, first_token_us, rough_settlement, settlement
-from gateway.providers.deployment import Deployment
-from gateway.providers.openai import AnswerReader, Piece, chat_body
+from gateway.providers.answers import AnswerReader, Piece
 from gateway.providers.reply import Reply
 from gateway.providers.upstreams import Upstreams
 from gateway.routing.router import Router
@@ -94,6 +93,7 @@ class Pipeline:
             deployment = self._router.deployment(exchange.request.model)
             exchange.deployment, exchange.is_routed = deployment, True
             exchange.hold = self._holder.hold(exchange, deployment, attempt=0)
+            exchange.prepare(self._upstreams.prepare(exchange.request, deployment, exchange.output_limit))
             exchange.taken = self._limits.take(exchange.subject, _tokens_estimate(exchange), monotonic())
             await self._confirm(exchange, self._store.hold(exchange.hold))
             exchange.is_admitted = True
@@ -111,6 +111,7 @@ class Pipeline:
         settled = settlement(exchange, ending, keep_content=self._keeps_content(exchange))
         try:
             hold = self._holder.hold(exchange, exchange.deployment, exchange.hold.attempt + 1)
+            exchange.prepare(self._upstreams.prepare(exchange.request, exchange.deployment, exchange.output_limit))
         except GatewayError:
             await self._fail(exchange, error)
             raise
@@ -132,10 +133,9 @@ class Pipeline:
             raise
 
     async def _attempt(self, exchange: Exchange, sink: Sink) -> list[Piece]:
-        request, deployment = exchange.request, exchange.deployment
         exchange.check_client()
-        reply = await self._upstreams.call(deployment, _body(exchange, deployment), exchange.id, exchange.attach)
-        exchange.reader = AnswerReader(reply, stream=request.stream, choices=request.choices)
+        reply = await self._upstreams.send(exchange.deployment, exchange.call, exchange.id, exchange.attach)
+        exchange.reader = AnswerReader(reply, exchange.call.decoder, stream=exchange.request.stream)
         closing = []
         while (piece := await self._next(exchange, exchange.reader, reply)) is not None:
             if piece.closing:
@@ -206,16 +206,6 @@ def _tokens_estimate(exchange: Exchange) -> int:
     request = exchange.request
     answer = request.output_limit or exchange.output_limit or 0
     return exchange.hold.input_tokens_estimate + answer * request.choices
-
-
-def _body(exchange: Exchange, deployment: Deployment) -> bytes:
-    provider = deployment.provider
-    return chat_body(
-        exchange.request,
-        deployment.wire_model,
-        ask_for_usage=provider.stream_usage or deployment.endpoint.via_litellm,
-        output_limit=None if exchange.output_limit is None else (provider.output_limit_field, exchange.output_limit),
-    )
 
 
 def _return_what_was_taken(exchange: Exchange, settled: Settlement) -> None:

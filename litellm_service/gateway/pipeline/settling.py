@@ -6,8 +6,9 @@ from gateway.domain.time import monotonic
 from gateway.domain.usage import NO_USAGE, Usage
 from gateway.exchange import Exchange
 from gateway.metering.charge import input_tokens, interrupted_usage
+from gateway.metering.native_usage import usage_of
 from gateway.metering.prices import priced
-from gateway.metering.usage import last, normalise
+from gateway.metering.usage import last
 
 
 class Ending:
@@ -99,10 +100,11 @@ def first_token_us(exchange: Exchange) -> int | None:
 
 def _usage(exchange: Exchange, outcome: Outcome) -> Usage:
     reader, provider = exchange.reader, exchange.deployment.provider
+    rule = exchange.deployment.usage_rule(exchange.call.wire)
     usage: Usage | None = None
     if reader is not None and reader.usage_reports and (reader.finished or outcome is Outcome.COMPLETED):
         for report in reader.usage_reports:
-            usage = last(usage, normalise(report, exchange.deployment.usage_rule))
+            usage = last(usage, usage_of(report, rule))
     if usage is not None:
         return usage
     if exchange.dispatched_at == exchange.received_at:

@@ -6,8 +6,9 @@ from typing import Literal
 
 import msgspec
 
-Wire = Literal["openai", "litellm", "demo"]
-UsageRule = Literal["openai", "xai", "openrouter", "perplexity", "litellm"]
+Wire = Literal["openai", "anthropic", "gemini", "litellm", "demo"]
+UsageRule = Literal["openai", "xai", "openrouter", "perplexity", "litellm", "responses", "anthropic", "gemini"]
+KeyHeader = Literal["authorization", "x-api-key", "x-goog-api-key", "api-key"]
 OutputLimitField = Literal["max_tokens", "max_completion_tokens"]
 Interrupted = Literal["estimate", "charge_input", "free"]
 
@@ -19,6 +20,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     title: str
     source: str
     wire: Wire = "openai"
+    responses: bool = False
+    key_header: KeyHeader = "authorization"
     base_url: str = ""
     key_variables: tuple[str, ...] = ()
     base_url_variable: str = ""

@@ -1,22 +1,38 @@
 """A model as served at one provider endpoint with one credential."""
 
+from urllib.parse import quote
+
 import msgspec
 
+from gateway.domain.request import WireName
 from gateway.providers.catalog import Provider, UsageRule
 from gateway.providers.transport import Origin
 
+_TARGETS: dict[WireName, str] = {"openai": "/chat/completions", "responses": "/responses", "anthropic": "/v1/messages"}
+
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """Where and how a provider is reached; `head` is the request's head up to what differs per call.
+    """Where and how a provider is reached: `path` is what its base URL adds, `headers` are those of every call.
 
     `secrets` are scrubbed from whatever the provider says. `via_litellm`: `origin` is the worker, found at call time.
     """
 
     provider: Provider
     origin: Origin | None
-    head: bytes
+    path: str
+    headers: bytes
     secrets: tuple[str, ...]
     via_litellm: bool
+
+    @property
+    def wires(self) -> tuple[WireName, ...]:
+        """What it speaks, its own first."""
+        row = self.provider
+        if self.via_litellm or row.wire in {"litellm", "demo"}:
+            return ("openai",)
+        if row.wire == "openai":
+            return ("openai", "responses") if row.responses else ("openai",)
+        return ("anthropic",) if row.wire == "anthropic" else ("gemini",)
 
 
 class Deployment(msgspec.Struct, frozen=True):
@@ -45,6 +61,24 @@ class Deployment(msgspec.Struct, frozen=True):
         )
 
     @property
-    def usage_rule(self) -> UsageRule:
-        """How its usage objects count."""
+    def asks_for_usage(self) -> bool:
+        """Whether usage of a stream of the OpenAI wire must be asked for."""
+        return self.provider.stream_usage or self.endpoint.via_litellm
+
+    def wire_for(self, wanted: WireName) -> WireName:
+        """The client's own wire if the endpoint speaks it, else the endpoint's."""
+        wires = self.endpoint.wires
+        return wanted if wanted in wires else wires[0]
+
+    def target(self, wire: WireName, *, stream: bool) -> bytes:
+        """The path and query of a call."""
+        if wire != "gemini":
+            return (self.endpoint.path + _TARGETS[wire]).encode()
+        method = "streamGenerateContent?alt=sse" if stream else "generateContent"
+        return f"{self.endpoint.path}/v1beta/models/{quote(self.upstream_model, safe='')}:{method}".encode()
+
+    def usage_rule(self, wire: WireName) -> UsageRule:
+        """How usage objects count that come over this wire."""
+        if wire != "openai":
+            return wire
         return "litellm" if self.endpoint.via_litellm else self.provider.usage_rule

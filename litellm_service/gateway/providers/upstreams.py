@@ -3,9 +3,11 @@
 from collections.abc import Callable
 
 from gateway.domain.failpoint import failpoint
+from gateway.domain.request import ModelRequest
 from gateway.providers import demo
+from gateway.providers.calls import Call, Calls
 from gateway.providers.connection import Timeouts
-from gateway.providers.deployment import Deployment
+from gateway.providers.deployment import Deployment, Endpoint
 from gateway.providers.litellm_worker.process import LiteLLMWorker
 from gateway.providers.refusal import refusal
 from gateway.providers.reply import Reply
@@ -21,9 +23,14 @@ class Upstreams:
         self._transport = transport
         self._worker = worker
         self._timeouts = timeouts
+        self._calls = Calls()
 
-    async def call(self, deployment: Deployment, body: bytes, request_id: str, attach: Attach) -> Reply:
-        """Send a body and give back a reply whose status is 200.
+    def prepare(self, request: ModelRequest, deployment: Deployment, output_limit: int | None) -> Call:
+        """See `Calls.call`."""
+        return self._calls.call(request, deployment, output_limit)
+
+    async def send(self, deployment: Deployment, call: Call, request_id: str, attach: Attach) -> Reply:
+        """Send a call and give back a reply whose status is 200.
 
         `attach` gets the reply before anything is sent, so that it can be hung up on; it raises if nobody waits any more.
         Raises `ProviderError` or `Overloaded`; where `never_sent` is true, the provider has not heard of this request.
@@ -31,7 +38,7 @@ class Upstreams:
         endpoint = deployment.endpoint
         reply: Reply
         if endpoint.provider.wire == "demo":
-            reply = await demo.reply(deployment.upstream_model, body)
+            reply = await demo.reply(deployment.upstream_model, call.body)
             attach(reply)
         else:
             origin = endpoint.origin or Origin("litellm", 0, tls=False, socket=await self._worker.ensure_ready())
@@ -42,7 +49,7 @@ class Upstreams:
                 connection.close()
                 raise
             failpoint("before_dispatch")
-            connection.begin(_request(endpoint.head, body, request_id), self._timeouts)
+            connection.begin(_request(endpoint, call, request_id), self._timeouts)
             await connection.head()
             reply = connection
         if reply.status != 200:
@@ -50,5 +57,8 @@ class Upstreams:
         return reply
 
 
-def _request(head: bytes, body: bytes, request_id: str) -> bytes:
-    return b"%sx-request-id: %s\r\ncontent-length: %d\r\n\r\n%s" % (head, request_id.encode(), len(body), body)
+def _request(endpoint: Endpoint, call: Call, request_id: str) -> bytes:
+    headers = b"".join([b"%s: %s\r\n" % header for header in call.headers]) if call.headers else b""
+    return b"POST %s HTTP/1.1\r\n%s%sx-request-id: %s\r\ncontent-length: %d\r\n\r\n%s" % (
+        call.target, endpoint.headers, headers, request_id.encode(), len(call.body), call.body,
+    )  # fmt: skip

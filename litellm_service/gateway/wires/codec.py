@@ -8,14 +8,12 @@ Each wire's folder has up to four modules: `prompt_in` and `prompt_out` for requ
 """
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
 from gateway.domain.usage import Usage
 from gateway.wires.neutral import Delta, Unsaid
-
-WireName = Literal["openai", "responses", "anthropic", "gemini"]
 
 
 class Written(msgspec.Struct):

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.domain.errors import InvalidRequest
 from gateway.http import chat, openai
-from gateway.providers.openai import chat_body
+from gateway.wires.passing import openai as chat_body
 
 HELLO = [{"role": "user", "content": "Hello"}]
 

@@ -9,9 +9,10 @@ from gateway.domain.errors import ProviderTimeout
 from gateway.domain.time import monotonic
 from gateway.exchange import Exchange
 from gateway.http import openai, sinks
-from gateway.http.sinks import ClientSink, OpenAIWire, SeedWire
+from gateway.http.sinks import ClientSink
+from gateway.http.wires import NativeWire, SeedWire
 from gateway.identity import Caller
-from gateway.providers.openai import Piece
+from gateway.providers.answers import Piece
 
 pytestmark = pytest.mark.anyio
 
@@ -41,13 +42,14 @@ class Received:
 def opened(wire, *, stream=True):
     body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": stream}
     exchange = Exchange(openai.parse(json.dumps(body).encode(), {}), Caller("", "admin"), monotonic(), "/")
+    exchange.is_translated = False
     received = Received()
     return exchange, received, ClientSink(received, None, wire, exchange)
 
 
 async def test_a_stream_that_is_silent_says_so_now_and_then(monkeypatch):
     monkeypatch.setattr(sinks, "KEEP_ALIVE_S", 0.05)
-    exchange, received, sink = opened(OpenAIWire())
+    exchange, received, sink = opened(NativeWire("openai"))
     await asyncio.sleep(0.12)
     assert received.status == 200
     assert received.body.startswith(b": keep-alive\n\n")
@@ -61,14 +63,14 @@ async def test_a_stream_that_is_silent_says_so_now_and_then(monkeypatch):
 
 
 async def test_an_error_before_the_first_byte_is_a_reply_of_its_own():
-    _, received, sink = opened(OpenAIWire())
+    _, received, sink = opened(NativeWire("openai"))
     await sink.fail(ProviderTimeout("too slow"))
     assert received.status == 504
     assert json.loads(received.body)["error"]["code"] == "provider_timeout"
 
 
 @pytest.mark.parametrize(
-    ("wire", "prefix"), [(OpenAIWire(), b'data: {"error":'), (SeedWire(), b'data: {"type":"error",')]
+    ("wire", "prefix"), [(NativeWire("openai"), b'data: {"error":'), (SeedWire(), b'data: {"type":"error",')]
 )
 async def test_an_error_after_it_is_an_event_in_the_clients_own_form(wire, prefix):
     exchange, received, sink = opened(wire)

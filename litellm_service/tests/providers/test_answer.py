@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.errors import ProviderUnavailable
-from gateway.providers.openai import AnswerReader
+from gateway.providers.answers import AnswerReader
+from gateway.wires.openai_chat.answer_in import Decoder
 
 pytestmark = pytest.mark.anyio
 
@@ -47,7 +48,7 @@ async def pieces_of(reader: AnswerReader) -> list:
 
 
 async def streamed(*pieces: bytes, choices: int = 1) -> tuple[AnswerReader, list]:
-    reader = AnswerReader(Canned(*pieces), stream=True, choices=choices)
+    reader = AnswerReader(Canned(*pieces), Decoder(False, choices), stream=True)
     return reader, await pieces_of(reader)
 
 
@@ -75,18 +76,21 @@ async def test_with_several_choices_the_last_to_finish_is_held():
     first = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
     second = b'data: {"choices":[{"index":1,"delta":{"content":"x"},"finish_reason":null}]}\n\n'
     _, pieces = await streamed(first, second, chunk(None, "stop"), DONE, choices=2)
-    assert [piece.closing for piece in pieces] == [False, False, True, True]
+    assert [piece.closing for piece in pieces] == [False, True, True]
+    assert pieces[0].raw == first + second
 
 
 async def test_a_stream_that_breaks_off_is_a_failure_after_its_words():
-    reader = AnswerReader(Canned(chunk("partial")), stream=True)
+    reader = AnswerReader(Canned(chunk("partial")), Decoder(False), stream=True)
     assert (await reader.next()).text == "partial"
     with pytest.raises(ProviderUnavailable, match="broke off"):
         await reader.next()
 
 
 async def test_an_error_event_is_a_failure_after_the_words_before_it():
-    reader = AnswerReader(Canned(chunk("partial") + b'data: {"error":{"message":"overheated"}}\n\n'), stream=True)
+    reader = AnswerReader(
+        Canned(chunk("partial") + b'data: {"error":{"message":"overheated"}}\n\n'), Decoder(False), stream=True
+    )
     assert (await reader.next()).text == "partial"
     with pytest.raises(ProviderUnavailable, match="overheated"):
         await reader.next()
@@ -95,12 +99,12 @@ async def test_an_error_event_is_a_failure_after_the_words_before_it():
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"choices": [', b"[]", b'{"choices": []}', b"{}", b"\xff\xfe"])
 async def test_a_plain_answer_that_makes_no_sense_is_a_failure(body):
     with pytest.raises(ProviderUnavailable):
-        await AnswerReader(Canned(body), stream=False).next()
+        await AnswerReader(Canned(body), Decoder(False), stream=False).next()
 
 
 async def test_an_error_body_under_status_200_says_what_the_provider_said():
     with pytest.raises(ProviderUnavailable, match="no credit"):
-        await AnswerReader(Canned(b'{"error": {"message": "no credit"}}'), stream=False).next()
+        await AnswerReader(Canned(b'{"error": {"message": "no credit"}}'), Decoder(False), stream=False).next()
 
 
 async def test_reasoning_and_tool_calls_count_as_output_but_are_not_words():

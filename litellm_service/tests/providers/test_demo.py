@@ -6,7 +6,8 @@ import json
 import pytest
 
 from gateway.providers import demo
-from gateway.providers.openai import AnswerReader
+from gateway.providers.answers import AnswerReader
+from gateway.wires.openai_chat.answer_in import Decoder
 
 pytestmark = pytest.mark.anyio
 
@@ -32,7 +33,7 @@ async def test_echo_says_it_back_and_that_it_is_a_demo():
 
 async def test_story_streams_about_sixty_chunks_with_usage_for_those_who_ask():
     reply = await demo.reply("story", body(stream=True, stream_options={"include_usage": True}))
-    reader = AnswerReader(reply, stream=True)
+    reader = AnswerReader(reply, Decoder(False), stream=True)
     pieces = 0
     while await reader.next() is not None:
         pieces += 1
@@ -43,7 +44,7 @@ async def test_story_streams_about_sixty_chunks_with_usage_for_those_who_ask():
 
 
 async def test_nobody_is_shown_usage_who_did_not_ask():
-    reader = AnswerReader(await demo.reply("echo", body(stream=True)), stream=True)
+    reader = AnswerReader(await demo.reply("echo", body(stream=True)), Decoder(False), stream=True)
     while await reader.next() is not None:
         pass
     assert reader.usage_reports == []
@@ -89,7 +90,7 @@ async def test_several_choices_are_given_and_counted():
 @pytest.mark.parametrize("limit", ["max_tokens", "max_completion_tokens"])
 async def test_no_more_is_billed_than_the_limit_allows(stream, limit):
     request = body(stream=stream, stream_options={"include_usage": True}, **{limit: 4})
-    reader = AnswerReader(await demo.reply("priced", request), stream=stream)
+    reader = AnswerReader(await demo.reply("priced", request), Decoder(False), stream=stream)
     while await reader.next() is not None:
         pass
     assert reader.finish_reason == "length"
@@ -99,7 +100,7 @@ async def test_no_more_is_billed_than_the_limit_allows(stream, limit):
 
 async def test_an_endless_prompt_is_echoed_only_so_far():
     request = json.dumps({"messages": [{"role": "user", "content": "word " * 50_000}], "stream": True}).encode()
-    reader = AnswerReader(await demo.reply("echo", request), stream=True)
+    reader = AnswerReader(await demo.reply("echo", request), Decoder(False), stream=True)
     pieces = 0
     while await reader.next() is not None:
         pieces += 1

@@ -1,0 +1,286 @@
+"""The client's side of an answer, in each wire: passed on, or written anew."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from gateway.domain.errors import GatewayError, StoreUnavailable
+from gateway.domain.money import usd
+from gateway.domain.request import WireName
+from gateway.domain.time import iso_seed
+from gateway.domain.usage import NO_USAGE, Usage
+from gateway.exchange import Exchange
+from gateway.http.errors import body_of, status_of
+from gateway.providers.answers import Piece
+from gateway.providers.sse import event_data
+from gateway.wires.codec import Frame, Writer
+from gateway.wires.neutral import Delta
+
+INTERNAL = "internal_error"
+_DONE = b"data: [DONE]\n\n"
+_MESSAGE_STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+
+
+class Answer(Protocol):
+    """One answer as its client gets it."""
+
+    def piece(self, piece: Piece) -> bytes:
+        """An event stream's bytes for some content; may be empty."""
+
+    def end(self, exchange: Exchange, closing: list[Piece]) -> bytes:
+        """The bytes that finish an event stream."""
+
+    def failure(self, error: BaseException, request_id: str) -> bytes:
+        """The event that tells of an error in mid-stream."""
+
+    def whole(self, exchange: Exchange, closing: list[Piece]) -> bytes:
+        """A plain reply."""
+
+
+class ClientWire(Protocol):
+    """How one route answers."""
+
+    def answer(self, exchange: Exchange) -> Answer:
+        """What writes the answer to one request, once it is known who answers."""
+
+    def error(self, error: BaseException, request_id: str) -> bytes:
+        """The body of a reply that is an error."""
+
+
+class _Passed:
+    """Client and provider speak one wire: the upstream's bytes go on as they came."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def piece(self, piece: Piece) -> bytes:
+        """As it came."""
+        return piece.raw
+
+    def end(self, exchange: Exchange, closing: list[Piece]) -> bytes:
+        """As it came."""
+        return b"".join([piece.raw for piece in closing])
+
+    def failure(self, error: BaseException, request_id: str) -> bytes:
+        """In the form that the wire's SDKs raise."""
+        return self._writer.failure(*_stated(error, request_id))
+
+    def whole(self, exchange: Exchange, closing: list[Piece]) -> bytes:
+        """As it came."""
+        return closing[0].raw
+
+
+class _PassedOpenAI:
+    """The same for OpenAI chat, the wire of most requests: one object for all answers."""
+
+    def piece(self, piece: Piece) -> bytes:
+        """As it came."""
+        return piece.raw
+
+    def end(self, exchange: Exchange, closing: list[Piece]) -> bytes:
+        """Usage only for those who asked, and one `[DONE]`, last."""
+        asked = exchange.request.wants_usage
+        wanted = [piece.raw for piece in closing if not piece.terminator and (asked or not piece.usage_only)]
+        return b"".join([*wanted, _DONE])
+
+    def failure(self, error: BaseException, request_id: str) -> bytes:
+        """An `error` object, which the SDKs raise."""
+        return b"data: %s\n\n" % msgspec.json.encode(body_of(error, request_id))
+
+    def whole(self, exchange: Exchange, closing: list[Piece]) -> bytes:
+        """As it came."""
+        return closing[0].raw
+
+
+class _PassedAnthropic(_Passed):
+    """The same, with an end where a provider leaves it out."""
+
+    def end(self, exchange: Exchange, closing: list[Piece]) -> bytes:
+        """As it came, and one `message_stop`, last."""
+        whole = super().end(exchange, closing)
+        return whole if any(piece.terminator for piece in closing) else whole + _MESSAGE_STOP
+
+
+class _PassedGemini(_Passed):
+    """The same; where the client wants one JSON array, events become its elements."""
+
+    def __init__(self, writer: Writer, *, as_array: bool) -> None:
+        super().__init__(writer)
+        self._as_array = as_array
+        self._begun = False
+
+    def piece(self, piece: Piece) -> bytes:
+        """As it came, or as elements."""
+        return self._elements(piece.raw) if self._as_array else piece.raw
+
+    def end(self, exchange: Exchange, closing: list[Piece]) -> bytes:
+        """The rest, and the array's end."""
+        whole = super().end(exchange, closing)
+        return self._elements(whole) + (b"]" if self._begun else b"[]") if self._as_array else whole
+
+    def _elements(self, events: bytes) -> bytes:
+        written = []
+        for event in events.split(b"\n\n"):
+            if data := event_data(event + b"\n\n"):
+                written.append((b",\r\n" if self._begun else b"[") + data)
+                self._begun = True
+        return b"".join(written)
+
+
+class _Written:
+    """Client and provider speak different wires."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def piece(self, piece: Piece) -> bytes:
+        """What the piece says, in the client's wire."""
+        return self._writer.some(piece.deltas) if piece.deltas else b""
+
+    def end(self, exchange: Exchange, closing: list[Piece]) -> bytes:
+        """The last words and the usage that was settled."""
+        return self._writer.end(_deltas(closing), _usage(exchange))
+
+    def failure(self, error: BaseException, request_id: str) -> bytes:
+        """In the form that the wire's SDKs raise."""
+        return self._writer.failure(*_stated(error, request_id))
+
+    def whole(self, exchange: Exchange, closing: list[Piece]) -> bytes:
+        """The whole answer, in the client's wire."""
+        return self._writer.whole(_deltas(closing), _usage(exchange))
+
+
+class NativeWire:
+    """A wire that providers speak too."""
+
+    def __init__(self, name: WireName) -> None:
+        self._name = name
+
+    def answer(self, exchange: Exchange) -> Answer:
+        """Passed on where the provider speaks this wire, else written."""
+        if self._name == "openai" and not exchange.is_translated:
+            return _PASSED_OPENAI
+        as_array, frame = exchange.request.as_array, _frame(exchange)
+        writer = WRITERS[self._name](frame)
+        if exchange.is_translated:
+            return _Written(writer)
+        if self._name == "gemini":
+            return _PassedGemini(writer, as_array=as_array)
+        return _PassedAnthropic(writer) if self._name == "anthropic" else _Passed(writer)
+
+    def error(self, error: BaseException, request_id: str) -> bytes:
+        """In the form that the wire's SDKs raise."""
+        return error_body(self._name, error, request_id)
+
+
+class SeedWire:
+    """`/api/chat`: chunks of text, and the metadata object at the end; one object for all answers."""
+
+    def answer(self, exchange: Exchange) -> Answer:
+        """Itself: it needs but the words."""
+        return self
+
+    def error(self, error: BaseException, request_id: str) -> bytes:
+        """The gateway's own form."""
+        return msgspec.json.encode(body_of(error, request_id))
+
+    def piece(self, piece: Piece) -> bytes:
+        """The words only."""
+        return _event({"type": "chunk", "delta": piece.text}) if piece.text else b""
+
+    def end(self, exchange: Exchange, closing: list[Piece]) -> bytes:
+        """Last words, then `done`."""
+        words = b"".join(self.piece(piece) for piece in closing)
+        return words + _event({"type": "done", "request_id": exchange.id, "metadata": metadata(exchange)})
+
+    def failure(self, error: BaseException, request_id: str) -> bytes:
+        """One `error` event."""
+        return _event({"type": "error", **body_of(error, request_id)})
+
+    def whole(self, exchange: Exchange, closing: list[Piece]) -> bytes:
+        """The seed's reply."""
+        text = exchange.reader.full_text if exchange.reader is not None else ""
+        return msgspec.json.encode({"request_id": exchange.id, "response": text, "metadata": metadata(exchange)})
+
+
+_PASSED_OPENAI = _PassedOpenAI()
+WRITERS: dict[WireName, Callable[[Frame], Writer]] = {}
+_ERROR_BODIES: dict[WireName, Callable[[int, str, str, str], bytes]] = {}
+
+
+def error_body(wire: WireName, error: BaseException, request_id: str) -> bytes:
+    """An error as the SDKs of a wire know it."""
+    write = _ERROR_BODIES.get(wire)
+    if write is None:
+        return msgspec.json.encode(body_of(error, request_id))
+    return write(*_stated(error, request_id), request_id)
+
+
+def wire_of(path: str) -> WireName:
+    """Whose form an error on a path has."""
+    if path.startswith("/v1/messages"):
+        return "anthropic"
+    return "gemini" if path.startswith("/v1beta/") else "openai"
+
+
+def metadata(exchange: Exchange) -> dict[str, object]:
+    """The seed's object, with the figures as they were settled and our additions."""
+    settlement, request = exchange.settlement, exchange.request
+    if settlement is None:
+        raise StoreUnavailable("This answer was not settled.")
+    usage = settlement.usage
+    first = settlement.first_token_us
+    return {
+        "response_time": settlement.duration_us / 1e6,
+        "tokens": {
+            "prompt": usage.prompt_tokens,
+            "completion": usage.completion_tokens,
+            "total": usage.total_tokens,
+            "cached": usage.cache_read,
+            "cache_write": usage.cache_write + usage.cache_write_1h,
+            "reasoning": usage.reasoning,
+        },
+        "cost_usd": usd(settlement.cost_nano_usd),
+        "cost_nano_usd": settlement.cost_nano_usd,
+        "cost_source": settlement.cost_source.name.lower(),
+        "timestamp": iso_seed(exchange.admitted_at_ms),
+        "model": request.model,
+        "provider": exchange.deployment.provider.name,
+        "upstream_model": exchange.deployment.upstream_model,
+        "application_id": request.application_id,
+        "user_id": request.user_id,
+        "time_to_first_token": None if first is None else first / 1e6,
+        "finish_reason": settlement.finish_reason,
+        "estimated": usage.estimated,
+    }
+
+
+def _frame(exchange: Exchange) -> Frame:
+    request = exchange.request
+    return Frame(
+        id=exchange.id,
+        model=request.model,
+        created_s=exchange.admitted_at_ms // 1000,
+        wants_usage=request.wants_usage,
+        fields=request.fields,
+    )
+
+
+def _stated(error: BaseException, request_id: str) -> tuple[int, str, str]:
+    """Status, code and message of anything that may go wrong."""
+    if isinstance(error, GatewayError):
+        return status_of(error), error.code, error.message
+    return status_of(error), INTERNAL, f"The gateway failed on this request; its log has the reason under {request_id}."
+
+
+def _deltas(pieces: Sequence[Piece]) -> list[Delta]:
+    return [delta for piece in pieces for delta in piece.deltas]
+
+
+def _usage(exchange: Exchange) -> Usage:
+    return exchange.settlement.usage if exchange.settlement is not None else NO_USAGE
+
+
+def _event(value: object) -> bytes:
+    return b"data: %s\n\n" % msgspec.json.encode(value)
