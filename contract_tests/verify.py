@@ -33,7 +33,7 @@ def main() -> int:
     chosen = parser.parse_args().suites or list(SUITES)
     files = [str(FOLDER / SUITES[name]) for name in chosen]
     environment = {**os.environ, "VERIFY": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "-rfs", "-s", *files]
+    command = [sys.executable, "-m", "pytest", "-q", "-rfs", "-s", "-o", "faulthandler_timeout=0", *files]
     return subprocess.run(command, cwd=FOLDER.parent, env=environment, check=False).returncode
 
 
