@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 from gateway.wires.codec import Heard, Unreadable
+from gateway.wires.neutral import Finish
+from gateway.wires.openai_chat.deltas import Completion, Translation
 
 DONE = b"[DONE]"
 
@@ -47,14 +49,16 @@ class _ContentPart(msgspec.Struct):
 
 
 _body_decoder = msgspec.json.Decoder(_Body)
+_completion_decoder = msgspec.json.Decoder(Completion)
 _part_decoder = msgspec.json.Decoder(_ContentPart)
 
 
 class Decoder:
-    """Reads one reply; it is complete when all `choices` have finished."""
+    """Reads one reply; it is complete when all `choices` have finished. `translate`: the first one is wanted as deltas."""
 
-    def __init__(self, translate: bool = False, choices: int = 1) -> None:
+    def __init__(self, translate: bool = False, *, choices: int = 1) -> None:
         self._unfinished = choices
+        self._translation = Translation() if translate else None
 
     def event(self, payload: bytes) -> Heard:
         """See `codec.Decoder.event`."""
@@ -64,7 +68,10 @@ class Decoder:
         error = _given(body.error)
         if error:
             return Heard(error=error)
-        return self._heard(body)
+        heard = self._heard(body)
+        if self._translation is not None:
+            heard.deltas = self._translation.deltas(_completion(payload))
+        return heard
 
     def whole(self, body: bytes) -> Heard:
         """See `codec.Decoder.whole`."""
@@ -73,7 +80,12 @@ class Decoder:
             if error := _given(read.error):
                 return Heard(error=error)
             raise Unreadable("The provider's answer has no choices.")
-        return self._heard(read)
+        heard = self._heard(read)
+        if self._translation is not None:
+            heard.deltas = self._translation.deltas(_completion(body))
+            if not any(isinstance(delta, Finish) for delta in heard.deltas):
+                heard.deltas.append(Finish(reason="stop"))
+        return heard
 
     def _heard(self, body: _Body) -> Heard:
         heard = Heard(usage=_usage(body))
@@ -120,10 +132,19 @@ def _decode(raw: bytes) -> _Body:
     try:
         return _body_decoder.decode(raw)
     except _UNREADABLE:
-        start = raw[:80].decode(errors="replace")
-        raise Unreadable(
-            f"The provider's answer cannot be read as a chat completion; it begins with {start!r}."
-        ) from None
+        raise _unreadable(raw) from None
+
+
+def _completion(raw: bytes) -> Completion:
+    try:
+        return _completion_decoder.decode(raw)
+    except _UNREADABLE:
+        raise _unreadable(raw) from None
+
+
+def _unreadable(raw: bytes) -> Unreadable:
+    start = raw[:80].decode(errors="replace")
+    return Unreadable(f"The provider's answer cannot be read as a chat completion; it begins with {start!r}.")
 
 
 def _text_of_parts(parts: list[msgspec.Raw]) -> str:
