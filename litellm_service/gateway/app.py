@@ -31,6 +31,8 @@ from gateway.metering.models import ModelMap
 from gateway.metering.prices import PriceBook, priced
 from gateway.pipeline.holding import Holder
 from gateway.pipeline.run import Pipeline
+from gateway.providers.calls import UNKNOWN, Abilities, Calls
+from gateway.providers.deployment import Deployment
 from gateway.providers.litellm_worker.process import LiteLLMWorker
 from gateway.providers.transport import Transport
 from gateway.providers.upstreams import Upstreams
@@ -125,11 +127,15 @@ class Gateway:
             holder=Holder(self._prices, self._budgets, settings.server.gateway_default_max_tokens),
             limits=self._limits,
             store=self.store,
-            upstreams=Upstreams(self._transport, self._worker, settings.timeouts),
+            upstreams=Upstreams(self._transport, self._worker, settings.timeouts, Calls(abilities=self._abilities)),
             log=self._log,
             status_of=status_of,
             store_content=settings.store.store_content,
         )  # fmt: skip
+
+    def _abilities(self, deployment: Deployment) -> Abilities:
+        info = self._prices.model(deployment.provider.name, deployment.upstream_model)
+        return UNKNOWN if info is None else Abilities("reasoning" in info.abilities, info.max_output_tokens)
 
     def _shared_state(self, *, open_mode: bool) -> SimpleNamespace:
         """What the routes find as `request.app.state`; `reader` is there from the start on."""

@@ -55,6 +55,13 @@ DOCS = (
         streams=True,
     ),
     Doc(
+        method="POST",
+        path="/v1beta/models/{model}:generateContent",
+        title="Generate content (Gemini)",
+        about="Passed on to Google, translated for others; `:streamGenerateContent?alt=sse` streams. Errors have Google's form.",
+        body={"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]},
+    ),
+    Doc(
         method="GET",
         path="/v1/models",
         reply="ModelList",

@@ -10,7 +10,7 @@ from starlette.routing import Route, Router
 
 from gateway.domain.errors import MethodNotAllowed, NotAllowed, NotFound
 from gateway.domain.key import Role
-from gateway.http import chat, export, metrics, openai, openapi, requests, usage
+from gateway.http import chat, export, gemini, metrics, openai, openapi, requests, usage
 from gateway.http.admin import audit, budgets, keys, limits, me, prices
 from gateway.http.answering import CallingRoute, Parse
 from gateway.http.charging import check_route
@@ -28,6 +28,7 @@ Roles = frozenset[Role]
 CALLING: dict[str, tuple[Parse, ClientWire]] = {
     "/api/chat": (chat.parse, SeedWire()),
     "/v1/chat/completions": (openai.parse, NativeWire("openai")),
+    gemini.ROUTE: (gemini.parse, NativeWire("gemini")),
 }
 
 
@@ -119,7 +120,7 @@ class Dispatcher:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI; raises `GatewayError` for the guard to answer."""
         path = scope["path"]
-        calling = self._calling.get(path)
+        calling = self._calling.get(gemini.ROUTE if gemini.is_call(path) else path)
         if calling is not None:
             if scope["method"] != "POST":
                 raise MethodNotAllowed(f"{path} takes POST, not {scope['method']}.")

@@ -15,7 +15,9 @@ from gateway.http.errors import body_of, status_of
 from gateway.providers.answers import Piece
 from gateway.providers.sse import event_data
 from gateway.wires.codec import Frame, Writer
+from gateway.wires.gemini import answer_out as gemini
 from gateway.wires.neutral import Delta
+from gateway.wires.openai_chat import answer_out as openai
 
 INTERNAL = "internal_error"
 _DONE = b"data: [DONE]\n\n"
@@ -162,7 +164,7 @@ class NativeWire:
         if self._name == "openai" and not exchange.is_translated:
             return _PASSED_OPENAI
         as_array, frame = exchange.request.as_array, _frame(exchange)
-        writer = WRITERS[self._name](frame)
+        writer = gemini.Writer(frame, sse=not as_array) if self._name == "gemini" else WRITERS[self._name](frame)
         if exchange.is_translated:
             return _Written(writer)
         if self._name == "gemini":
@@ -205,8 +207,8 @@ class SeedWire:
 
 
 _PASSED_OPENAI = _PassedOpenAI()
-WRITERS: dict[WireName, Callable[[Frame], Writer]] = {}
-_ERROR_BODIES: dict[WireName, Callable[[int, str, str, str], bytes]] = {}
+WRITERS: dict[WireName, Callable[[Frame], Writer]] = {"openai": openai.Writer}
+_ERROR_BODIES: dict[WireName, Callable[[int, str, str, str], bytes]] = {"gemini": gemini.error_body}
 
 
 def error_body(wire: WireName, error: BaseException, request_id: str) -> bytes:
@@ -221,7 +223,7 @@ def wire_of(path: str) -> WireName:
     """Whose form an error on a path has."""
     if path.startswith("/v1/messages"):
         return "anthropic"
-    return "gemini" if path.startswith("/v1beta/") else "openai"
+    return "gemini" if path.startswith("/v1beta/") or path.endswith("enerateContent") else "openai"
 
 
 def metadata(exchange: Exchange) -> dict[str, object]:

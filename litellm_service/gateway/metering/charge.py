@@ -1,11 +1,12 @@
 """What an attempt is taken to have used where the provider did not say."""
 
-import msgspec
-
+from gateway.domain.errors import InvalidRequest
 from gateway.domain.request import ModelRequest, WireName
 from gateway.domain.usage import NO_USAGE, Usage
 from gateway.metering.tokens import estimate_tokens
+from gateway.providers.calls import read
 from gateway.providers.catalog import Interrupted
+from gateway.wires.neutral import Media, Part, Text, ToolCall, ToolResult
 
 TOKENS_PER_MESSAGE = 4
 TOKENS_PER_MEDIA_PART = 500
@@ -14,18 +15,6 @@ JSON_FRAME_BYTES = 32
 CONVERSATION: dict[WireName, str] = {
     "openai": "messages", "responses": "input", "anthropic": "messages", "gemini": "contents",
 }  # fmt: skip
-
-
-class _Part(msgspec.Struct):
-    type: str = "text"
-    text: str | None = None
-
-
-class _Message(msgspec.Struct):
-    content: str | list[_Part] | None = None
-
-
-_messages = msgspec.json.Decoder(list[_Message])
 
 
 def interrupted_usage(policy: Interrupted, input_tokens: int, output_tokens: int) -> Usage:
@@ -43,20 +32,31 @@ def rough_input_tokens(request: ModelRequest) -> int:
 
 
 def input_tokens(request: ModelRequest) -> int:
-    """An estimate from the words of the messages, tools included."""
+    """An estimate from the words of the conversation, tools included."""
     try:
-        messages = _messages.decode(request.fields["messages"])
-    except (KeyError, msgspec.DecodeError, RecursionError):
+        prompt = read(request)
+    except InvalidRequest:
         return rough_input_tokens(request)
-    words, media = [], 0
-    for message in messages:
-        if isinstance(message.content, str):
-            words.append(message.content)
-            continue
-        for part in message.content or ():
-            words.append(part.text or "")
-            media += part.type != "text" and part.text is None
-    tools = bytes(request.fields.get("tools", b"")).decode(errors="replace")
-    return (
-        estimate_tokens("\n".join(words) + tools) + TOKENS_PER_MESSAGE * len(messages) + TOKENS_PER_MEDIA_PART * media
-    )
+    words, media = [part.text for part in prompt.system], 0
+    for part in (part for turn in prompt.turns for part in turn.parts):
+        more, pictures = _said(part)
+        words += more
+        media += pictures
+    words += [
+        f"{tool.name} {tool.description or ''} {bytes(tool.schema).decode(errors='replace')}" for tool in prompt.tools
+    ]
+    messages = len(prompt.turns) + len(prompt.system)
+    return estimate_tokens("\n".join(words)) + TOKENS_PER_MESSAGE * messages + TOKENS_PER_MEDIA_PART * media
+
+
+def _said(part: Part) -> tuple[list[str], int]:
+    """The words of a part, and how many pictures, sounds and documents are in it."""
+    if isinstance(part, Media):
+        return [], 1
+    if isinstance(part, ToolCall):
+        return [part.name, part.arguments], 0
+    if isinstance(part, ToolResult):
+        return [inner.text for inner in part.content if isinstance(inner, Text)], sum(
+            isinstance(inner, Media) for inner in part.content
+        )
+    return [part.text], 0

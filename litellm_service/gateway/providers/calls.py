@@ -1,6 +1,6 @@
 """From a request and a deployment to what is sent: the same wire passes through, another is written anew."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
@@ -9,8 +9,13 @@ from gateway.domain.request import ModelRequest, WireName
 from gateway.providers.deployment import Deployment
 from gateway.wires import passing
 from gateway.wires.codec import Decoder, Written
+from gateway.wires.gemini import answer_in as gemini_answer
+from gateway.wires.gemini import prompt_in as gemini_in
+from gateway.wires.gemini import prompt_out as gemini_out
 from gateway.wires.neutral import Prompt, Unsaid
 from gateway.wires.openai_chat import answer_in as openai_answer
+from gateway.wires.openai_chat import prompt_in as openai_in
+from gateway.wires.openai_chat import prompt_out as openai_out
 
 # What a wire demands of every call; a client of the same wire brings it along.
 HEADERS: dict[WireName, tuple[tuple[bytes, bytes], ...]] = {"anthropic": ((b"anthropic-version", b"2023-06-01"),)}
@@ -28,10 +33,26 @@ class Call(msgspec.Struct, kw_only=True, frozen=True):
     dropped: tuple[str, ...] = ()
 
 
-class Calls:
-    """Makes calls. `drops_harmless`: what an upstream cannot say and nobody misses is left out; else it is refused by name."""
+class Abilities(msgspec.Struct, frozen=True):
+    """What a model can do, as far as it is known: `reasons`: it may be told how much to think; `output_limit` is in tokens."""
 
-    def __init__(self, *, drops_harmless: bool = True) -> None:
+    reasons: bool = True
+    output_limit: int | None = None
+
+
+UNKNOWN = Abilities()
+
+
+class Calls:
+    """Makes calls; `abilities` says what a deployment's model can do.
+
+    `drops_harmless`: what an upstream cannot say and nobody misses is left out; else it is refused by name.
+    """
+
+    def __init__(
+        self, *, abilities: Callable[[Deployment], Abilities] = lambda _deployment: UNKNOWN, drops_harmless: bool = True
+    ) -> None:
+        self._abilities = abilities
         self._drops_harmless = drops_harmless
 
     def call(self, request: ModelRequest, deployment: Deployment, output_limit: int | None) -> Call:
@@ -48,9 +69,9 @@ class Calls:
             prompt = read(request)
             if output_limit is not None:
                 prompt.output_limit = output_limit
-            written = WRITE[wire](prompt, deployment)
+            written = WRITE[wire](prompt, deployment, self._abilities(deployment))
             body = written.body
-            dropped = self._dropped([*prompt.unsaid, *written.unsaid], deployment)
+            dropped = self._dropped([*prompt.unsaid, *_untranslated(prompt), *written.unsaid], deployment)
         return Call(
             wire=wire,
             target=deployment.target(wire, stream=request.stream),
@@ -73,6 +94,14 @@ class Calls:
         return tuple(dict.fromkeys(names))
 
 
+def _untranslated(prompt: Prompt) -> Iterator[Unsaid]:
+    """What a translated answer has no room for."""
+    if prompt.choices > 1:
+        yield Unsaid("n")
+    if prompt.logprobs or prompt.top_logprobs:
+        yield Unsaid("logprobs")
+
+
 def read(request: ModelRequest) -> Prompt:
     """The request in the neutral form."""
     return READ[request.wire](request)
@@ -88,14 +117,31 @@ def _pass_openai(request: ModelRequest, deployment: Deployment, output_limit: in
     )
 
 
+def _write_openai(prompt: Prompt, deployment: Deployment, abilities: Abilities) -> Written:
+    dialect = openai_out.Dialect(
+        output_limit_field=deployment.provider.output_limit_field,
+        asks_for_usage=deployment.asks_for_usage,
+        reasons=abilities.reasons,
+        takes_cache_marks=deployment.takes_cache_marks,
+    )
+    return openai_out.write(prompt, deployment.wire_model, dialect)
+
+
 PASS: dict[WireName, Callable[[ModelRequest, Deployment, int | None], bytes]] = {
     "openai": _pass_openai,
     "responses": lambda request, deployment, limit: passing.responses(request, deployment.wire_model, limit),
     "anthropic": lambda request, deployment, limit: passing.anthropic(request, deployment.upstream_model, limit),
     "gemini": lambda request, _deployment, limit: passing.gemini(request, limit),
 }
-READ: dict[WireName, Callable[[ModelRequest], Prompt]] = {}
-WRITE: dict[WireName, Callable[[Prompt, Deployment], Written]] = {}
+READ: dict[WireName, Callable[[ModelRequest], Prompt]] = {
+    "openai": lambda request: openai_in.read(request.fields),
+    "gemini": lambda request: gemini_in.read(request.fields, stream=request.stream),
+}
+WRITE: dict[WireName, Callable[[Prompt, Deployment, Abilities], Written]] = {
+    "openai": _write_openai,
+    "gemini": lambda prompt, deployment, _abilities: gemini_out.write(prompt, deployment.upstream_model),
+}
 DECODERS: dict[WireName, Callable[[ModelRequest, bool], Decoder]] = {
     "openai": lambda request, translate: openai_answer.Decoder(translate, choices=request.choices),
+    "gemini": lambda request, translate: gemini_answer.Decoder(translate, choices=request.choices),
 }

@@ -34,6 +34,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     zero_is_free: bool = False
     usage_rule: UsageRule = "openai"
     stream_usage: bool = True
+    cache_marks: bool = False
     output_limit_field: OutputLimitField = "max_tokens"
     interrupted: Interrupted = "estimate"
 

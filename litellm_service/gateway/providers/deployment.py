@@ -65,6 +65,11 @@ class Deployment(msgspec.Struct, frozen=True):
         """Whether usage of a stream of the OpenAI wire must be asked for."""
         return self.provider.stream_usage or self.endpoint.via_litellm
 
+    @property
+    def takes_cache_marks(self) -> bool:
+        """Whether `cache_control` in messages of the OpenAI wire means something there."""
+        return self.provider.cache_marks or self.endpoint.via_litellm
+
     def wire_for(self, wanted: WireName) -> WireName:
         """The client's own wire if the endpoint speaks it, else the endpoint's."""
         wires = self.endpoint.wires

@@ -19,11 +19,11 @@ Attach = Callable[[Reply], None]
 class Upstreams:
     """The native transport, the LiteLLM worker and the demo models behind one call."""
 
-    def __init__(self, transport: Transport, worker: LiteLLMWorker, timeouts: Timeouts) -> None:
+    def __init__(self, transport: Transport, worker: LiteLLMWorker, timeouts: Timeouts, calls: Calls) -> None:
         self._transport = transport
         self._worker = worker
         self._timeouts = timeouts
-        self._calls = Calls()
+        self._calls = calls
 
     def prepare(self, request: ModelRequest, deployment: Deployment, output_limit: int | None) -> Call:
         """See `Calls.call`."""

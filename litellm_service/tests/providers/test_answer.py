@@ -48,7 +48,7 @@ async def pieces_of(reader: AnswerReader) -> list:
 
 
 async def streamed(*pieces: bytes, choices: int = 1) -> tuple[AnswerReader, list]:
-    reader = AnswerReader(Canned(*pieces), Decoder(False, choices), stream=True)
+    reader = AnswerReader(Canned(*pieces), Decoder(choices=choices), stream=True)
     return reader, await pieces_of(reader)
 
 
