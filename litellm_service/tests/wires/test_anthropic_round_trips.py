@@ -9,7 +9,7 @@ import pytest
 from anthropic.lib.streaming._messages import accumulate_event
 from anthropic.types import Message, MessageParam, RawMessageStreamEvent
 from anthropic.types.message_create_params import MessageCreateParamsNonStreaming
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from neutral_strategies import (
     answers,
@@ -39,6 +39,7 @@ FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 QUESTION = Turn(role="user", parts=[Text(text="So?")])
 CLASSIC, ADAPTIVE, NEWEST = "claude-opus-4-20250514", "claude-opus-4-6", "claude-opus-5"
 
+few = settings(max_examples=50)
 ttls = st.sampled_from([None, "5m", "1h"])
 said = st.text(min_size=1, max_size=12).filter(lambda text: bool(text.strip()))
 texts = st.builds(Text, text=said, cache=ttls)
@@ -124,6 +125,7 @@ def expected(deltas: list[Delta]) -> list[tuple[object, ...]]:
     return [(*one[:-1], one[-1] or "{}") if one[0] == "call" else one for one in content_of(told)]
 
 
+@few
 @given(prompts(**sayable))
 def test_a_prompt_survives_the_wire(prompt: Prompt) -> None:
     written = prompt_out.write(prompt, CLASSIC, output_limit=4_096)
@@ -149,6 +151,7 @@ efforts = st.sampled_from(["low", "medium", "high", "max", "none"])
 calm_and_formal = sayable | calm | {"format": st.none() | st.builds(Format, schema=closed)}
 
 
+@few
 @given(
     prompts(**calm_and_formal | {"reasoning": st.none() | st.builds(Reasoning, effort=efforts)}),
     st.sampled_from([ADAPTIVE, NEWEST]),
@@ -159,6 +162,7 @@ def test_an_effort_and_a_schema_survive_the_wire(prompt: Prompt, model: str) -> 
     assert read(written.body) == prompt
 
 
+@few
 @given(prompts(**sayable))
 def test_the_sdk_s_own_types_read_what_is_written(prompt: Prompt) -> None:
     body = msgspec.json.decode(prompt_out.write(prompt, CLASSIC, output_limit=4_096).body)

@@ -45,8 +45,9 @@ class Conversation:
         texts = []
         for block in blocks:
             if block.take("type", TEXT) != "text":
-                raise InvalidRequest(f"{block.at}: Instructions can be text only.", param=block.path("type"))
-            texts += [self._text(block)]
+                at = block.path("type")
+                raise InvalidRequest(f"{at}: Instructions can be text only.", param=at)
+            texts.append(self._text(block))
         return [text for text in texts if text.text]
 
     def _part(self, block: Object, role: str) -> list[Part]:

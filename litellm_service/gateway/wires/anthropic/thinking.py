@@ -10,7 +10,7 @@ from gateway.wires.neutral import Effort, Prompt, Reasoning, Thinking, ToolCall,
 
 _LEAST = 1_024
 _BUDGETS: dict[Effort, int] = {
-    "minimal": 1_024, "low": 1_024, "medium": 4_096, "high": 16_384, "xhigh": 16_384, "max": 32_768,
+    "minimal": 1_024, "low": 1_024, "medium": 4_096, "high": 16_384, "xhigh": 16_384, "max": 23_552,
 }  # fmt: skip
 _INSTEAD: dict[Effort, Effort] = {"minimal": "low", "xhigh": "high", "max": "high"}
 
