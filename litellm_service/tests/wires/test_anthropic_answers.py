@@ -170,6 +170,15 @@ def test_an_error_is_handed_on() -> None:
     assert msgspec.json.decode(Decoder(False).whole(msgspec.json.encode(body)).error) == error
 
 
+def test_an_error_that_is_none_is_none() -> None:
+    assert heard({**change(0, "text_delta", text="Hi"), "error": None})[0].text == "Hi"
+
+
+def test_usage_in_between_finishes_nothing() -> None:
+    piece = heard(ended(None, output_tokens=4))[0]
+    assert (piece.finishes, piece.is_usage_only, piece.deltas) == (False, True, [])
+
+
 def test_a_whole_reply_without_content_is_unreadable() -> None:
     with pytest.raises(Unreadable, match="no content"):
         Decoder(True).whole(b'{"type": "message"}')

@@ -199,6 +199,48 @@ def test_what_is_wrong_is_named(fields: dict[str, Any], param: str) -> None:
     assert param in raised.value.message or param == "messages"
 
 
+@pytest.mark.parametrize("kind", ["server_tool_use", "web_search_tool_result", "code_execution_tool_result"])
+def test_what_the_provider_did_by_itself_cannot_be_told_to_another(kind: str) -> None:
+    content = [{"type": "text", "text": "Rain."}, {"type": kind, "id": "srvtoolu_1"}]
+    prompt = read(messages=[{"role": "assistant", "content": content}])
+    assert prompt.turns[0].parts == [Text(text="Rain.")]
+    assert prompt.unsaid == [Unsaid("messages[0].content[1].type")]
+
+
+def test_citations_are_asked_for_by_name() -> None:
+    source = {"type": "text", "media_type": "text/plain", "data": "ABC"}
+    shown = {"type": "document", "source": source, "context": "Old", "citations": {"enabled": True}}
+    assert read(messages=[{"role": "user", "content": [shown]}]).unsaid == [
+        Unsaid("messages[0].content[0].citations.enabled"), Unsaid("messages[0].content[0].context"),
+    ]  # fmt: skip
+
+
+def test_words_that_cite_are_words() -> None:
+    cited = {"type": "text", "text": "Rain.", "citations": [{"type": "char_location"}]}
+    prompt = read(messages=[{"role": "assistant", "content": [cited]}])
+    assert prompt.turns[0].parts == [Text(text="Rain.")]
+    assert prompt.unsaid == [Unsaid("messages[0].content[0].citations", harmless=True)]
+
+
+def test_a_result_without_words_is_a_result() -> None:
+    assert parts_of({"type": "tool_result", "tool_use_id": "a"}) == [ToolResult(call_id="a", content=[])]
+    with pytest.raises(InvalidRequest):
+        parts_of({"type": "tool_result", "tool_use_id": "a", "content": [{"type": "search_result"}]})
+
+
+def test_a_wish_for_a_resolution_is_named() -> None:
+    image = Media(kind="image", mime_type="image/png", data="QUJD", detail="high")
+    body, unsaid = written(asking(turns=[Turn(role="user", parts=[image])]))
+    assert body["messages"][0]["content"][0]["source"]["data"] == "QUJD"
+    assert unsaid == [Unsaid("detail", harmless=True)]
+
+
+def test_strict_tools_are_strict_where_the_family_can() -> None:
+    body, unsaid = written(asking(tools=[Tool(name="f", strict=True)]), "claude-haiku-4-5")
+    assert body["tools"] == [{"name": "f", "input_schema": {"type": "object"}, "strict": True}]
+    assert unsaid == []
+
+
 def test_instructions_in_between_are_read_and_written_as_the_user_s() -> None:
     messages = [
         {"role": "user", "content": "Hi"}, {"role": "system", "content": "Be brief."}, {"role": "assistant", "content": "Hello"},

@@ -105,9 +105,10 @@ class Decoder:
     def event(self, payload: bytes) -> Heard:
         """The data of one event; raises `Unreadable`."""
         event = _decoded(payload, _event)
+        error = _given(event.error)
+        if error or event.type == "error":
+            return Heard(error=error or payload)
         heard = Heard()
-        if event.error is not _NOTHING or event.type == "error":
-            return Heard(error=_given(event.error) or payload)
         if event.type == "content_block_delta" and event.delta is not None:
             self._change(event.index, event.delta, heard)
         elif event.type == "content_block_start" and event.content_block is not None:

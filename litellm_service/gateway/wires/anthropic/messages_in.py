@@ -142,20 +142,13 @@ def _sourced(source: Object, kind: str) -> Media:
         media.file_id = source.need("file_id")
     elif where == "text" and kind == "document":
         source.take("media_type", TEXT)
-        media.mime_type, media.data = _PLAIN, _encoded(source)
+        media.mime_type, media.data = _PLAIN, base64.b64encode(source.need("data").encode()).decode()
     else:
         at = source.path("type")
         raise InvalidRequest(
             f"{at}: No other provider can be told a source of type {where!r}. Send base64, url or text.", param=at
         )
     return media
-
-
-def _encoded(source: Object) -> str:
-    try:
-        return base64.b64encode(source.need("data").encode()).decode()
-    except UnicodeEncodeError as error:
-        raise InvalidRequest(f"{source.path('data')}: {error}.", param=source.path("data")) from None
 
 
 def _unknown(block: Object, kind: str) -> InvalidRequest:
