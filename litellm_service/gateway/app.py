@@ -11,11 +11,14 @@ from gateway.administration.office import Administration
 from gateway.administration.pricing import Pricing
 from gateway.admission.budgets import BudgetBook
 from gateway.admission.limits import RateLimits
+from gateway.domain.errors import SettingsError
 from gateway.domain.failpoint import failpoint
+from gateway.domain.money import PICO_PER_NANO
 from gateway.domain.time import now_ms
 from gateway.domain.usage import Usage
-from gateway.endpoints import endpoints, lack, provider_view
+from gateway.endpoints import provider_view
 from gateway.exchange import Running
+from gateway.explaining import explained, routes_view
 from gateway.http.answering import CallingRoute
 from gateway.http.errors import status_of
 from gateway.http.guard import Guard
@@ -23,7 +26,8 @@ from gateway.http.health import Health
 from gateway.http.idempotency import Repetitions
 from gateway.http.models import ModelList
 from gateway.http.replying import App, Receive, Scope, Send
-from gateway.http.routes import CALLING, Dispatcher, routes
+from gateway.http.routes import CALLING, Dispatcher
+from gateway.http.routes import routes as other_routes
 from gateway.identity import Identity, KeyRing
 from gateway.ledger.recovery import resolution
 from gateway.metering.charge import interrupted_usage
@@ -32,13 +36,15 @@ from gateway.metering.prices import PriceBook, priced
 from gateway.pipeline.holding import Holder
 from gateway.pipeline.run import Pipeline
 from gateway.providers.calls import UNKNOWN, Abilities, Calls
+from gateway.providers.catalog import Catalog, Provider
 from gateway.providers.deployment import Deployment
 from gateway.providers.litellm_worker.process import LiteLLMWorker
 from gateway.providers.transport import Transport
 from gateway.providers.upstreams import Upstreams
 from gateway.providers.webhook import Webhook
 from gateway.routing.router import Router
-from gateway.settings import Settings
+from gateway.routing_table import missing, names, routes
+from gateway.settings import Settings, load
 from gateway.store.sqlite.reading import Reader
 from gateway.store.sqlite.store import SqliteStore
 from gateway.telemetry.events import Deliver, Events
@@ -67,9 +73,9 @@ class Gateway:
         enabled = settings.server.log_level in {"debug", "info"}
         self._log = RequestLog(as_json=logs_as_json, metrics=self._metrics, enabled=enabled)
         self._events = Events(self._webhook(), self.store.delivered, self._metrics.event)
-        rows = {name: setting.row for name, setting in settings.providers.items()}
-        missing = {name: why for name, setting in settings.providers.items() if (why := lack(setting))}
-        self._models = ModelMap.load()
+        rows = self._rows()
+        self._catalog = Catalog(rows.values())
+        self._models = ModelMap.load(self._catalog)
         self._prices = PriceBook(self._models)
         self._budgets = BudgetBook()
         self._limits = RateLimits()
@@ -80,11 +86,12 @@ class Gateway:
         )
         self._state = self._shared_state(open_mode=admin_key is None)
         identity = Identity(admin_key, self._keys)
+        self.router = self._router()
         self._health = Health(self._parts)
-        self._calling = self._calling_routes(self._pipeline(missing), identity)
-        models = ModelList(rows, self._models, self._prices, missing, settings.aliases)
+        self._calling = self._calling_routes(self._pipeline(), identity)
+        self._listed = ModelList(rows, self._models, self._prices, missing(settings), self._other_names())
         dispatcher = Dispatcher(
-            self._calling, routes(self._health, models, identity), SimpleNamespace(state=self._state)
+            self._calling, other_routes(self._health, self._listed, identity), SimpleNamespace(state=self._state)
         )
         self.asgi: App = _with_lifespan(
             Guard(dispatcher, allowed_hosts=settings.allowed_hosts, cors_origins=settings.server.cors_origins),
@@ -111,27 +118,68 @@ class Gateway:
         self._state.reader.close()
         self._log.flush()
 
+    def reload(self) -> None:
+        """Read the settings again: providers, aliases, deployments, routes and routing change at once, other settings at a restart.
+
+        What is wrong is logged, and the last good settings stay.
+        """
+        try:
+            settings = load(port=self._settings.server.api_port)
+            self._catalog.renew(setting.row for setting in settings.providers.values())
+            known = names(settings, self._models)
+            found = routes(settings, known)
+        except SettingsError as error:
+            self._catalog.renew(setting.row for setting in self._settings.providers.values())
+            log.error("the changed settings are refused, the last good ones stay: %s", error)
+            return
+        routing = settings.routing
+        self.router.set_up(known, found, retries=routing.gateway_retries, retry_share=routing.gateway_retry_share)
+        self._settings = settings
+        self._listed.set_up(self._rows(), missing(settings), self._other_names())
+        log.info("the changed settings hold: %d routes, %d aliases", len(settings.routes), len(settings.aliases))
+
     def drain(self) -> None:
         """From now on new calls are refused and readiness is off; open ones go on."""
         self._health.ready = False
         for route in self._calling.values():
             route.draining = True
 
-    def _pipeline(self, missing: dict[str, str]) -> Pipeline:
+    def _rows(self) -> dict[str, Provider]:
+        return {name: setting.row for name, setting in self._settings.providers.items()}
+
+    def _other_names(self) -> dict[str, str]:
+        """Aliases and routes, by the model that they stand for first of all."""
+        first = {name: route.ways[0].deployment.model for name, route in self.router.routes.items()}
+        return first | {alias: first.get(target, target) for alias, target in self._settings.aliases.items()}
+
+    def _router(self) -> Router:
+        known = names(self._settings, self._models)
+        routing = self._settings.routing
+        return Router(
+            known, routes(self._settings, known), retries=routing.gateway_retries, retry_share=routing.gateway_retry_share,
+            price_of=self._output_price,
+        )  # fmt: skip
+
+    def _output_price(self, deployment: Deployment) -> int | None:
+        """Nano-USD for a million tokens of output; `None`: no price."""
+        price = self._prices.price(deployment.provider.name, deployment.upstream_model)
+        return None if price is None else price.rates.output * 1_000_000 // PICO_PER_NANO
+
+    def _pipeline(self) -> Pipeline:
         settings = self._settings
         return Pipeline(
-            router=Router(
-                endpoints(settings), settings.aliases,
-                provider_of=self._models.provider_of, nearest=self._models.nearest, missing=missing,
-            ),
+            router=self.router,
             holder=Holder(self._prices, self._budgets, settings.server.gateway_default_max_tokens),
             limits=self._limits,
             store=self.store,
-            upstreams=Upstreams(self._transport, self._worker, settings.timeouts, Calls(abilities=self._abilities)),
+            upstreams=Upstreams(self._transport, self._worker, settings.timeouts, self._calls()),
             log=self._log,
             status_of=status_of,
             store_content=settings.store.store_content,
         )  # fmt: skip
+
+    def _calls(self) -> Calls:
+        return Calls(abilities=self._abilities, drops_harmless=self._settings.routing.gateway_drop_unsupported)
 
     def _abilities(self, deployment: Deployment) -> Abilities:
         info = self._prices.model(deployment.provider.name, deployment.upstream_model)
@@ -147,8 +195,10 @@ class Gateway:
             store_content=self._settings.store.store_content,
             max_body_bytes=self._settings.server.max_body_bytes,
             providers=lambda: [
-                provider_view(setting, self._transport) for setting in self._settings.providers.values()
+                provider_view(setting, self._transport, self.router) for setting in self._settings.providers.values()
             ],
+            routes=lambda: routes_view(self.router),
+            explain=lambda model: explained(self.router, model),
         )
 
     def _webhook(self) -> Deliver | None:

@@ -8,10 +8,13 @@ from typing import Any
 import msgspec
 
 from gateway import __version__
-from gateway.commands import administering, pricing
+from gateway.commands import administering, explaining, pricing
 from gateway.domain.errors import SettingsError
+from gateway.metering.models import ModelMap
+from gateway.providers.catalog import Catalog
 from gateway.providers.litellm_worker.process import litellm_version
 from gateway.providers.webhook import split_webhook
+from gateway.routing_table import names, routes
 from gateway.settings import Settings, load, masked
 from gateway.store.sqlite import opening
 from gateway.store.sqlite.audit import audit
@@ -58,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--apply", action="store_true", help="with --repair: do it")
     pricing.add(commands)
     administering.add(commands)
+    explaining.add(commands)
     return parser
 
 
@@ -76,12 +80,15 @@ def _serve(settings: Settings, _options: argparse.Namespace) -> int:
 
 
 def _check(settings: Settings, _options: argparse.Namespace) -> int:
-    for section in (settings.server, settings.store, settings.upstream):
+    for section in (settings.server, settings.store, settings.upstream, settings.routing):
         for name, value in msgspec.structs.asdict(section).items():
             print(f"{name.upper()} = {msgspec.json.encode(_shown(name, value)).decode()}")
     print(f"config file: {settings.config_file or 'none'}; database: {settings.database}")
     for alias, target in settings.aliases.items():
         print(f"alias {alias} = {target}")
+    known = names(settings, ModelMap.load(Catalog(setting.row for setting in settings.providers.values())))
+    for name, route in routes(settings, known).items():
+        print(f"route {name} = {', '.join(way.key for way in route.ways)} ({route.strategy})")
     for name, setting in settings.providers.items():
         if setting.configured:
             way = "LiteLLM worker" if setting.via_litellm else setting.base_url or "built in"

@@ -1,9 +1,13 @@
 """Where each configured provider is reached, and what those lack that are not."""
 
+import msgspec
+
 from gateway import __version__
+from gateway.domain.time import monotonic
 from gateway.providers.catalog import KeyHeader
 from gateway.providers.deployment import Endpoint
 from gateway.providers.transport import Transport, split_url
+from gateway.routing.router import Router
 from gateway.settings import ProviderSetting, Settings
 
 
@@ -53,8 +57,11 @@ def lack(setting: ProviderSetting) -> str | None:
     return f"{row.title} is not set up here. Put {row.base_url_variable}=… (its address) into .env and start the gateway again."
 
 
-def provider_view(setting: ProviderSetting, transport: Transport) -> dict[str, object]:
-    """A provider as `/api/providers` shows it; its connections are counted where the gateway itself makes them."""
+def provider_view(setting: ProviderSetting, transport: Transport, router: Router) -> dict[str, object]:
+    """A provider as `/api/providers` shows it; its connections are counted where the gateway itself makes them.
+
+    `deployments` are those of its models that were called since the start, with their health.
+    """
     row, reason = setting.row, lack(setting)
     native = row.wire != "demo" and not setting.via_litellm
     return {
@@ -70,4 +77,9 @@ def provider_view(setting: ProviderSetting, transport: Transport) -> dict[str, o
         "open_connections": transport.open_connections(split_url(setting.base_url)[0])
         if native and setting.base_url
         else None,
+        "deployments": [
+            {"deployment": key, **msgspec.structs.asdict(router.health.state(key, monotonic()))}
+            for key in router.health.called()
+            if key.startswith(f"{row.name}/")
+        ],
     }

@@ -1,6 +1,7 @@
 """One admitted request, from its hold to its one outcome."""
 
 import asyncio
+import contextlib
 
 from gateway.admission.limits import Taken
 from gateway.domain.entry import Hold, Settlement
@@ -15,6 +16,8 @@ from gateway.providers.answers import AnswerReader
 from gateway.providers.calls import Call
 from gateway.providers.deployment import Deployment
 from gateway.providers.reply import Reply
+from gateway.routing.plan import Plan
+from gateway.routing.steering import Steering
 
 PROGRESS_INTERVAL_S = 1
 AFTER_LEAVING_S = 0.5
@@ -28,7 +31,8 @@ class Exchange:
     """An admitted request and its reply, until it ends in exactly one outcome.
 
     Times are of the monotonic clock, in seconds. `route` is the path it came by. `output_limit` is what the gateway itself
-    allows the answer, in tokens; `None`: it says nothing. `taken` is what its rate limits have counted.
+    allows the answer, in tokens; `None`: it says nothing. `taken` is what its rate limits have counted. `elsewhere_s` went into
+    attempts that failed and pauses after them.
     """
 
     def __init__(self, request: ModelRequest, caller: Caller, received_at: float, route: str) -> None:
@@ -43,6 +47,8 @@ class Exchange:
         self.first_token_at: float | None = None
         self.answered_at: float | None = None
         self.hold: Hold
+        self.plan: Plan
+        self.steering: Steering | None = None
         self.deployment: Deployment
         self.call: Call
         self.reader: AnswerReader | None = None
@@ -56,7 +62,10 @@ class Exchange:
         self.is_routed = False
         self.is_translated = True
         self.is_admitted = False
+        self.is_answering = False
         self.is_unconfirmed = False
+        self.elsewhere_s = 0.0
+        self._pause: asyncio.Future[None] | None = None
         self._progress_at = received_at
         self._estimated = (0, 0)
 
@@ -69,9 +78,28 @@ class Exchange:
         """The next attempt is this call."""
         self.call, self.is_translated = call, call.is_translated
 
+    def begin_again(self, hold: Hold) -> None:
+        """The next attempt, under a hold of its own: what the last one said is gone; its time was the provider's."""
+        if self.dispatched_at != self.received_at:
+            self.elsewhere_s += monotonic() - self.dispatched_at
+        self.hold, self.dispatched_at = hold, self.received_at
+        self.reader = self.first_token_at = self.finished_at = self.answered_at = None
+        self._estimated = (0, 0)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, unless the client leaves or the caller is stopped meanwhile."""
+        if seconds <= 0 or self._stopped is not None:
+            return
+        self._pause = asyncio.get_running_loop().create_future()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._pause, seconds)
+        self.elsewhere_s += seconds
+        self._pause = None
+
     def hang_up(self) -> None:
         """The client has left: hang up on the provider, at once unless only the final usage is still to come."""
         self._stopped = ClientLeft()
+        self._wake()
         if self._reply is None:
             return
         if self.reader is not None and self.reader.finished:
@@ -83,6 +111,7 @@ class Exchange:
         """The caller may not go on: hang up on the provider and raise `reason` where the answer is waited for."""
         if self._stopped is None:
             self._stopped = reason
+            self._wake()
             self.abort(reason)
 
     def give_back(self) -> None:
@@ -111,6 +140,10 @@ class Exchange:
         reply, self._reply = self._reply, None
         if reply is not None:
             reply.abort(reason)
+
+    def _wake(self) -> None:
+        if self._pause is not None and not self._pause.done():
+            self._pause.set_result(None)
 
     def output_estimate(self) -> int:
         """Tokens of the answer so far: by its words, and at least one for each piece that came."""

@@ -48,6 +48,7 @@ class Server(uvicorn.Server):
             gc.collect()
             gc.freeze()
             self._deadlines = asyncio.get_running_loop().create_task(self._check_deadlines())
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._gateway.reload)
             print(self._announce, file=sys.stderr, flush=True)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

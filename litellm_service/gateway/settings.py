@@ -16,6 +16,7 @@ from gateway.providers.catalog import Catalog, Provider
 from gateway.providers.connection import Timeouts
 from gateway.providers.transport import split_url
 from gateway.providers.webhook import secret_bytes, split_webhook
+from gateway.routing.configured import Deployment, Route, Routing, check
 
 BESIDE_PACKAGE = Path(__file__).parents[1]
 IS_CHECKOUT = (BESIDE_PACKAGE / "api_service.py").is_file()
@@ -71,8 +72,9 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class ProviderOverride(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[providers.NAME]`: another address, key or way for a known provider, or a new OpenAI-compatible one (with `base_url`)."""
+    """`[providers.NAME]`: another address, key or way for a known provider, or a new one: `like` a known one, or by `base_url`."""
 
+    like: str | None = None
     base_url: str | None = None
     api_key: str | None = None
     via: str | None = None
@@ -85,6 +87,9 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     upstream: dict[str, Any] = {}
     providers: dict[str, ProviderOverride] = {}
     aliases: dict[str, str] = {}
+    deployments: dict[str, Deployment] = {}
+    routes: dict[str, Route] = {}
+    routing: dict[str, Any] = {}
 
 
 class ProviderSetting(msgspec.Struct, frozen=True):
@@ -105,6 +110,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     upstream: Upstream
     providers: dict[str, ProviderSetting]
     aliases: dict[str, str]
+    deployments: dict[str, Deployment]
+    routes: dict[str, Route]
+    routing: Routing
     config_file: str | None
 
     @property
@@ -151,11 +159,14 @@ def load(environ: Mapping[str, str] | None = None, *, host: str | None = None, p
     server = _section(Server, "server", {**defaults, **file.server}, env)
     store = _section(Store, "store", file.store, env)
     upstream = _section(Upstream, "upstream", file.upstream, env)
+    routing = _section(Routing, "routing", file.routing, env)
     _check_server(server)
+    check(routing, file.deployments, file.routes, file.aliases)
     if not store.database_url.startswith("sqlite:///"):
         raise SettingsError("DATABASE_URL: only sqlite:///FILE is served by this version.")
     return Settings(
-        server=server, store=store, upstream=upstream, aliases=file.aliases, config_file=str(path) if path else None,
+        server=server, store=store, upstream=upstream, aliases=file.aliases, deployments=file.deployments,
+        routes=file.routes, routing=routing, config_file=str(path) if path else None,
         providers=_providers(Catalog.load(), file.providers, upstream.providers_via_litellm, env),
     )  # fmt: skip
 
@@ -302,7 +313,7 @@ def _providers(
     rows = dict(catalog.providers)
     for name, override in overrides.items():
         if name not in rows:
-            rows[name] = _new_row(name, override)
+            rows[name] = _new_row(name, override, catalog)
     unknown = [name for name in via if name != "all" and catalog.by_prefix(name) is None]
     if unknown:
         raise SettingsError(
@@ -311,10 +322,23 @@ def _providers(
     return {name: _provider(row, overrides.get(name, ProviderOverride()), via, env) for name, row in rows.items()}
 
 
-def _new_row(name: str, override: ProviderOverride) -> Provider:
-    if override.base_url is None:
-        raise SettingsError(f"providers.{name}: unknown provider; give it a base_url if it is a new one.")
+def _new_row(name: str, override: ProviderOverride, catalog: Catalog) -> Provider:
+    """A provider of the operator's own: another account or address of a known one, or a server that speaks the OpenAI wire."""
     variable = name.upper().replace("-", "_")
+    if override.like is not None:
+        known = catalog.by_prefix(override.like)
+        if known is None:
+            raise SettingsError(
+                f"providers.{name}.like: unknown provider {override.like!r}; GET /api/providers lists them."
+            )
+        return msgspec.structs.replace(
+            known, name=name, title=override.title or f"{known.title} ({name})", aliases=(), maker=False,
+            key_variables=(f"{variable}_API_KEY",) if known.key_variables else (), base_url_variable=f"{variable}_BASE_URL",
+        )  # fmt: skip
+    if override.base_url is None:
+        raise SettingsError(
+            f"providers.{name}: unknown provider; give it a base_url if it is a new one, or say which one it is like."
+        )
     return Provider(
         name=name, title=override.title or name, source="gateway.toml", key_variables=(f"{variable}_API_KEY",),
         base_url_variable=f"{variable}_BASE_URL", key_optional=True, litellm_prefix="openai", map_providers=(),

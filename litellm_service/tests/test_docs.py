@@ -19,7 +19,12 @@ from gateway.telemetry.metrics import METRICS
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
-SECTIONS = {"server": settings.Server, "store": settings.Store, "upstream": settings.Upstream}
+SECTIONS = {
+    "server": settings.Server,
+    "store": settings.Store,
+    "upstream": settings.Upstream,
+    "routing": settings.Routing,
+}
 WITHOUT_FIELD = {"GATEWAY_CONFIG"}
 WEBUI_SETTINGS = ROOT / "webui" / "webui" / "settings.py"
 

@@ -108,7 +108,10 @@ class ModelPriceUnknown(LimitError):
 
 
 class ProviderError(GatewayError):
-    """The provider failed; `status` is its own HTTP status, `body` its scrubbed error object, where it gave them."""
+    """The provider failed; `status` is its own HTTP status, `body` its scrubbed error object, where it gave them.
+
+    `never_sent`: it has not heard of the request; `is_stale`: because a kept-alive connection was closed just as it was used.
+    """
 
     retryable = False
 
@@ -120,11 +123,13 @@ class ProviderError(GatewayError):
         body: bytes | None = None,
         retry_after_s: int | None = None,
         never_sent: bool = False,
+        is_stale: bool = False,
     ) -> None:
         super().__init__(message, retry_after_s=retry_after_s)
         self.status = status
         self.body = body
-        self.never_sent = never_sent
+        self.never_sent = never_sent or is_stale
+        self.is_stale = is_stale
 
 
 class ProviderRejected(ProviderError):

@@ -17,6 +17,7 @@ from gateway.http.sinks import ClientSink
 from gateway.http.wires import ClientWire
 from gateway.identity import Identity
 from gateway.pipeline.run import Pipeline
+from gateway.routing.steering import Steering, of_body, of_headers
 from gateway.store.questions import StoredReplay
 
 # So long a key stays in use whose answer the database has not confirmed: it may yet be written.
@@ -56,6 +57,7 @@ class CallingRoute:
                 check_may_call(caller, scope["path"])
             request = self._parse(body, headers, _target(scope))
             charge(request, caller.key)
+            steering = _steering(headers, request)
             first = await self._repetitions.begin(caller.key_id, headers, scope["path"], body)
         except GatewayError as error:
             if isinstance(error, NotAllowed):
@@ -67,6 +69,7 @@ class CallingRoute:
             await send_stored(send, first.body or b"", raw_headers(first))
             return
         exchange = Exchange(request, caller, received_at, scope["path"])
+        exchange.steering = steering
         self._running.add(exchange)
         if not self._identity.is_current(caller):
             self._running.recheck(caller.key_id, self._identity.keys.get(caller.key_id), exchange.admitted_at_ms)
@@ -101,6 +104,15 @@ class CallingRoute:
             await sink.fail(error)
             if not isinstance(error, GatewayError):
                 raise
+
+
+def _steering(headers: dict[bytes, bytes], request: ModelRequest) -> Steering | None:
+    """By the headers or the body; what stands in the body is ours, but for OpenRouter, which knows it too."""
+    steering = of_headers(headers)
+    if ("models" in request.fields or "provider" in request.fields) and not request.model.startswith("openrouter/"):
+        steering = steering or of_body(request.fields)
+        request.fields = {name: value for name, value in request.fields.items() if name not in {"models", "provider"}}
+    return steering
 
 
 def _target(scope: Scope) -> str:

@@ -31,6 +31,10 @@ class ModelList:
         aliases: dict[str, str],
     ) -> None:
         self._models, self._prices = models, prices
+        self.set_up(providers, missing, aliases)
+
+    def set_up(self, providers: dict[str, Provider], missing: dict[str, str], aliases: dict[str, str]) -> None:
+        """From now on list these; `aliases` say which model each other name stands for."""
         self._missing = missing
         self._providers = providers
         self._aliases = aliases

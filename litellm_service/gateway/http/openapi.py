@@ -56,6 +56,15 @@ DOCS = (
     ),
     Doc(
         method="POST",
+        path="/v1/messages",
+        title="Messages (Anthropic)",
+        about="Passed on to Anthropic, translated for all others; streamed events too. `x-application-id` and `x-user-id` headers "
+        "(or a short `metadata.user_id`) say whom it is charged to. Errors have Anthropic's form.",
+        body={"model": "demo/echo", "max_tokens": 1024, "messages": _HELLO},
+        streams=True,
+    ),
+    Doc(
+        method="POST",
         path="/v1beta/models/{model}:generateContent",
         title="Generate content (Gemini)",
         about="Passed on to Google, translated for others; `:streamGenerateContent?alt=sse` streams. Errors have Google's form.",

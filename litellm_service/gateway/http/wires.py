@@ -14,6 +14,7 @@ from gateway.exchange import Exchange
 from gateway.http.errors import body_of, status_of
 from gateway.providers.answers import Piece
 from gateway.providers.sse import event_data
+from gateway.wires.anthropic import answer_out as anthropic
 from gateway.wires.codec import Frame, Writer
 from gateway.wires.gemini import answer_out as gemini
 from gateway.wires.neutral import Delta
@@ -207,8 +208,11 @@ class SeedWire:
 
 
 _PASSED_OPENAI = _PassedOpenAI()
-WRITERS: dict[WireName, Callable[[Frame], Writer]] = {"openai": openai.Writer}
-_ERROR_BODIES: dict[WireName, Callable[[int, str, str, str], bytes]] = {"gemini": gemini.error_body}
+WRITERS: dict[WireName, Callable[[Frame], Writer]] = {"openai": openai.Writer, "anthropic": anthropic.Writer}
+_ERROR_BODIES: dict[WireName, Callable[[int, str, str, str], bytes]] = {
+    "anthropic": anthropic.error_body,
+    "gemini": gemini.error_body,
+}
 
 
 def error_body(wire: WireName, error: BaseException, request_id: str) -> bytes:

@@ -11,6 +11,7 @@ from gateway.wires.neutral import Media, Part, Text, ToolCall, ToolResult
 TOKENS_PER_MESSAGE = 4
 TOKENS_PER_MEDIA_PART = 500
 JSON_FRAME_BYTES = 32
+CONVERSATION_START = 1_024
 # The field in which each wire carries what was said.
 CONVERSATION: dict[WireName, str] = {
     "openai": "messages", "responses": "input", "anthropic": "messages", "gemini": "contents",
@@ -29,6 +30,12 @@ def rough_input_tokens(request: ModelRequest) -> int:
     conversation = request.fields.get(CONVERSATION[request.wire])
     length = request.size if conversation is None else len(memoryview(conversation))
     return max(1, (length - JSON_FRAME_BYTES) // 4)
+
+
+def conversation_of(request: ModelRequest) -> bytes:
+    """How the conversation begins: the same for all its turns."""
+    said = request.fields.get(CONVERSATION[request.wire])
+    return b"" if said is None else bytes(said)[:CONVERSATION_START]
 
 
 def input_tokens(request: ModelRequest) -> int:

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 from gateway.domain.usage import Usage
-from gateway.metering import gemini_usage
+from gateway.metering import anthropic_usage, gemini_usage
 from gateway.metering.usage import normalise
 from gateway.providers.catalog import UsageRule
 
 _NATIVE: dict[UsageRule, Callable[[bytes], Usage | None]] = {
+    "anthropic": anthropic_usage.usage,
     "gemini": gemini_usage.usage,
 }
 

@@ -109,9 +109,10 @@ def _limits_answers(key: Key) -> bool:
 
 def _check(key: Key, exchange: Exchange, deployment: Deployment) -> None:
     request = exchange.request
-    if not key.allows_model(request.model, deployment.model):
+    asked = exchange.plan.way.asked or request.model
+    if not key.allows_model(asked, deployment.model):
         allowed = ", ".join(key.models)
-        raise NotAllowed(f"This key may not call {request.model!r}; it may call: {allowed}.", param="model")
+        raise NotAllowed(f"This key may not call {asked!r}; it may call: {allowed}.", param="model")
     if key.max_tokens is not None and request.output_limit is not None and request.output_limit > key.max_tokens:
         raise NotAllowed(
             f"max_tokens: this key may ask for at most {key.max_tokens}, and this request asks for {request.output_limit}.",

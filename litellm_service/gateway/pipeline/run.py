@@ -6,17 +6,28 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gateway.admission.limits import RateLimits
-from gateway.domain.entry import Outcome, Replay, Settlement
-from gateway.domain.errors import GatewayError, LimitError, NotAllowed, ProviderError, StoreUnavailable
+from gateway.domain.entry import Hold, Outcome, Replay, Settlement
+from gateway.domain.errors import (
+    BudgetExceeded,
+    GatewayError,
+    InvalidRequest,
+    LimitError,
+    ModelPriceUnknown,
+    NotAllowed,
+    ProviderError,
+    StoreUnavailable,
+)
 from gateway.domain.failpoint import failpoint
 from gateway.domain.scope import Subject
 from gateway.domain.time import monotonic, now_ms
 from gateway.exchange import ClientLeft, Exchange
+from gateway.metering.charge import conversation_of
 from gateway.pipeline.holding import Holder
 from gateway.pipeline.settling import Ending, first_token_us, rough_settlement, settlement
 from gateway.providers.answers import AnswerReader, Piece
 from gateway.providers.reply import Reply
 from gateway.providers.upstreams import Upstreams
+from gateway.routing.plan import Plan
 from gateway.routing.router import Router
 from gateway.store.sqlite.store import SqliteStore
 from gateway.telemetry.log import RequestLog
@@ -25,7 +36,6 @@ log = logging.getLogger(__name__)
 
 AFTER_FINISH_S = 5
 AFTER_TERMINATOR_S = 0.5
-STALE_RETRIES = 1
 
 
 class Sink(Protocol):
@@ -60,7 +70,6 @@ class Pipeline:
         Raises `GatewayError` (before a hold only a refusal is counted; after it, the failure is recorded) or `ClientLeft`.
         """
         await self._admit(exchange)
-        retries = STALE_RETRIES
         while True:
             try:
                 closing = await self._attempt(exchange, sink)
@@ -69,9 +78,9 @@ class Pipeline:
                 raise
             except ProviderError as error:
                 exchange.abort(error)
-                if retries and error.never_sent and error.retryable and exchange.reader is None:
-                    retries -= 1
-                    await self._try_again(exchange, error)
+                pause_s = None if exchange.is_answering else exchange.plan.after(error, monotonic())
+                if pause_s is not None:
+                    await self._go_on(exchange, error, pause_s)
                     continue
                 await self._fail(exchange, error)
                 raise
@@ -90,38 +99,64 @@ class Pipeline:
     async def _admit(self, exchange: Exchange) -> None:
         """Where to, may it, and is there money: all of it before a byte goes upstream."""
         try:
-            deployment = self._router.deployment(exchange.request.model)
-            exchange.deployment, exchange.is_routed = deployment, True
-            exchange.hold = self._holder.hold(exchange, deployment, attempt=0)
-            exchange.prepare(self._upstreams.prepare(exchange.request, deployment, exchange.output_limit))
+            plan = exchange.plan = self._router.plan(
+                exchange.request.model, exchange.steering, lambda: conversation_of(exchange.request), monotonic()
+            )
+            while not exchange.is_admitted:
+                await self._admit_to(exchange, plan)
+        except (LimitError, NotAllowed) as error:
+            if exchange.is_routed:
+                self.note_refusal(exchange.subject, error)
+            raise
+
+    async def _admit_to(self, exchange: Exchange, plan: Plan) -> None:
+        """Hold what the plan's present way may cost; where it cannot be asked or paid, the plan moves on."""
+        try:
+            exchange.hold = self._prepared(exchange, plan, attempt=0)
             exchange.taken = self._limits.take(exchange.subject, _tokens_estimate(exchange), monotonic())
             await self._confirm(exchange, self._store.hold(exchange.hold))
             exchange.is_admitted = True
-        except (LimitError, NotAllowed) as error:
+        except (BudgetExceeded, ModelPriceUnknown):
             exchange.give_back()
-            self.note_refusal(exchange.subject, error)
-            raise
+            if not plan.go_cheaper():
+                raise
         except BaseException:
             exchange.give_back()
             raise
 
-    async def _try_again(self, exchange: Exchange, error: ProviderError) -> None:
-        """A kept-alive connection was closed just as we used it: the same deployment gets a second attempt, held in its turn."""
+    def _prepared(self, exchange: Exchange, plan: Plan, attempt: int) -> Hold:
+        """The hold for one attempt, once it is clear what will be sent; ways that cannot be asked this are passed over."""
+        while True:
+            deployment = exchange.deployment = plan.way.deployment
+            exchange.is_routed = True
+            try:
+                hold = self._holder.hold(exchange, deployment, attempt)
+                exchange.prepare(self._upstreams.prepare(exchange.request, deployment, exchange.output_limit))
+            except (InvalidRequest, NotAllowed) as error:
+                if (isinstance(error, NotAllowed) and plan.way.asked is None) or not plan.skip():
+                    raise
+            else:
+                return hold
+
+    async def _go_on(self, exchange: Exchange, error: ProviderError, pause_s: float) -> None:
+        """Another attempt, where the plan says, held in its turn; what failed is absorbed."""
         ending = Ending.failed(exchange, error, self._status_of(error), final=False)
         settled = settlement(exchange, ending, keep_content=self._keeps_content(exchange))
+        failed = exchange.deployment
         try:
-            hold = self._holder.hold(exchange, exchange.deployment, exchange.hold.attempt + 1)
-            exchange.prepare(self._upstreams.prepare(exchange.request, exchange.deployment, exchange.output_limit))
+            hold = self._prepared(exchange, exchange.plan, exchange.hold.attempt + 1)
         except GatewayError:
+            exchange.deployment = failed
             await self._fail(exchange, error)
             raise
-        exchange.hold, exchange.dispatched_at = hold, exchange.received_at
+        exchange.begin_again(hold)
         self._log.add(settled)
         try:
-            await self._confirm(exchange, self._store.hand_over(settled, exchange.hold))
+            await self._confirm(exchange, self._store.hand_over(settled, hold))
         except GatewayError:
             _return_what_was_taken(exchange, settled)
             raise
+        await exchange.pause(pause_s)
 
     async def _confirm(self, exchange: Exchange, held: asyncio.Future[None]) -> None:
         """Wait for a hold; one that may yet be written is settled, whatever made us stop waiting."""
@@ -133,6 +168,19 @@ class Pipeline:
             raise
 
     async def _attempt(self, exchange: Exchange, sink: Sink) -> list[Piece]:
+        """One call, and what it tells of the deployment's health."""
+        way, began = exchange.plan.way, monotonic()
+        self._router.begin(way, began)
+        try:
+            closing = await self._call(exchange, sink)
+        except BaseException as error:
+            self._router.ended(way, monotonic(), error)
+            raise
+        now = exchange.answered_at or monotonic()
+        self._router.answered(way, now, (exchange.first_token_at or now) - began, now - began)
+        return closing
+
+    async def _call(self, exchange: Exchange, sink: Sink) -> list[Piece]:
         exchange.check_client()
         reply = await self._upstreams.send(exchange.deployment, exchange.call, exchange.id, exchange.attach)
         exchange.reader = AnswerReader(reply, exchange.call.decoder, stream=exchange.request.stream)
@@ -141,6 +189,7 @@ class Pipeline:
             if piece.closing:
                 closing.append(piece)
             else:
+                exchange.is_answering = True
                 await sink.content(exchange, piece)
                 exchange.check_client()
                 self._note_progress(exchange)

@@ -122,4 +122,5 @@ def _overhead_us(exchange: Exchange, now: float) -> int | None:
     """Our own part: from the request's arrival to the dispatch, and from the end of the answer to the settlement."""
     if exchange.answered_at is None:
         return None
-    return int((exchange.dispatched_at - exchange.received_at + now - exchange.answered_at) * 1e6)
+    ours_s = exchange.dispatched_at - exchange.received_at - exchange.elsewhere_s + now - exchange.answered_at
+    return max(0, int(ours_s * 1e6))

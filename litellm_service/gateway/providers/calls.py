@@ -8,6 +8,9 @@ from gateway.domain.errors import InvalidRequest
 from gateway.domain.request import ModelRequest, WireName
 from gateway.providers.deployment import Deployment
 from gateway.wires import passing
+from gateway.wires.anthropic import answer_in as anthropic_answer
+from gateway.wires.anthropic import prompt_in as anthropic_in
+from gateway.wires.anthropic import prompt_out as anthropic_out
 from gateway.wires.codec import Decoder, Written
 from gateway.wires.gemini import answer_in as gemini_answer
 from gateway.wires.gemini import prompt_in as gemini_in
@@ -18,6 +21,7 @@ from gateway.wires.openai_chat import prompt_in as openai_in
 from gateway.wires.openai_chat import prompt_out as openai_out
 
 # What a wire demands of every call; a client of the same wire brings it along.
+UNSTATED_MAX_TOKENS = 8_192
 HEADERS: dict[WireName, tuple[tuple[bytes, bytes], ...]] = {"anthropic": ((b"anthropic-version", b"2023-06-01"),)}
 
 
@@ -127,6 +131,11 @@ def _write_openai(prompt: Prompt, deployment: Deployment, abilities: Abilities) 
     return openai_out.write(prompt, deployment.wire_model, dialect)
 
 
+def _write_anthropic(prompt: Prompt, deployment: Deployment, abilities: Abilities) -> Written:
+    limit = min(UNSTATED_MAX_TOKENS, abilities.output_limit or UNSTATED_MAX_TOKENS)
+    return anthropic_out.write(prompt, deployment.upstream_model, output_limit=limit)
+
+
 PASS: dict[WireName, Callable[[ModelRequest, Deployment, int | None], bytes]] = {
     "openai": _pass_openai,
     "responses": lambda request, deployment, limit: passing.responses(request, deployment.wire_model, limit),
@@ -135,13 +144,16 @@ PASS: dict[WireName, Callable[[ModelRequest, Deployment, int | None], bytes]] = 
 }
 READ: dict[WireName, Callable[[ModelRequest], Prompt]] = {
     "openai": lambda request: openai_in.read(request.fields),
+    "anthropic": lambda request: anthropic_in.read(request.fields),
     "gemini": lambda request: gemini_in.read(request.fields, stream=request.stream),
 }
 WRITE: dict[WireName, Callable[[Prompt, Deployment, Abilities], Written]] = {
     "openai": _write_openai,
+    "anthropic": _write_anthropic,
     "gemini": lambda prompt, deployment, _abilities: gemini_out.write(prompt, deployment.upstream_model),
 }
 DECODERS: dict[WireName, Callable[[ModelRequest, bool], Decoder]] = {
     "openai": lambda request, translate: openai_answer.Decoder(translate, choices=request.choices),
+    "anthropic": lambda _request, translate: anthropic_answer.Decoder(translate),
     "gemini": lambda request, translate: gemini_answer.Decoder(translate, choices=request.choices),
 }

@@ -1,6 +1,7 @@
 """The providers that the gateway knows: one row of data each."""
 
 import tomllib
+from collections.abc import Iterable
 from importlib import resources
 from typing import Literal
 
@@ -56,9 +57,13 @@ class _Table(msgspec.Struct, forbid_unknown_fields=True):
 class Catalog:
     """All rows, by name and by prefix."""
 
-    def __init__(self, rows: list[Provider]) -> None:
+    def __init__(self, rows: Iterable[Provider]) -> None:
+        self.renew(rows)
+
+    def renew(self, rows: Iterable[Provider]) -> None:
+        """From now on these are all."""
         self.providers = {row.name: row for row in rows}
-        self._by_prefix = {prefix: row for row in rows for prefix in row.prefixes}
+        self._by_prefix = {prefix: row for row in self.providers.values() for prefix in row.prefixes}
 
     @classmethod
     def load(cls) -> "Catalog":

@@ -71,7 +71,7 @@ class Connection(asyncio.Protocol):
     async def head(self) -> None:
         """Wait for status and headers.
 
-        Raises `ProviderUnavailable` (`never_sent`: a kept-alive connection that was closed already) or `ProviderTimeout`.
+        Raises `ProviderUnavailable` (`is_stale`: a kept-alive connection that was closed already) or `ProviderTimeout`.
         """
         while not self.has_head:
             if self._error is not None:
@@ -172,7 +172,7 @@ class Connection(asyncio.Protocol):
             # a Unix socket is reset, not ended, if and only if the other process died with some of our bytes unread
             unread = self.is_local and isinstance(exc, ConnectionError)
             stale = not self.heard and (self.calls > 1 or unread)
-            self._fail(ProviderUnavailable(f"The provider closed the connection {where}.", never_sent=stale))
+            self._fail(ProviderUnavailable(f"The provider closed the connection {where}.", is_stale=stale))
 
     # httptools callbacks
 

@@ -31,6 +31,10 @@ _KEY: dict[str, Any] = {
     "max_cost_per_request_nano_usd": "integer?", "store_content": "boolean", "expires_at": "string?",
     "old_secret_until": "string?", "created_at": "string", "updated_at": "string", "budgets": ["@Budget"], "limits": ["@RateLimit"],
 }  # fmt: skip
+_HEALTH = {
+    "status": "string", "until_s": "number", "consecutive_failures": "integer", "running": "integer", "requests": "integer",
+    "failures": "integer", "latency_s": "number?", "last_error": "string?",
+}  # fmt: skip
 
 SHAPES: dict[str, Any] = {
     **price_documents.SHAPES,
@@ -54,7 +58,20 @@ SHAPES: dict[str, Any] = {
         "providers": [{
             "name": "string", "title": "string", "configured": "boolean", "callable": "boolean", "reason": "string?",
             "via": "string", "base_url": "string?", "key_variable": "string?", "key_set": "boolean", "open_connections": "integer?",
+            "deployments": [{"deployment": "string", **_HEALTH}],
         }],
+    },
+    "Routes": {
+        "routes": [{
+            "model": "string", "name": "string", "is_route": "boolean", "strategy": "string", "affinity": "boolean",
+            "attempts": "integer", "on_context_length": ["string"], "on_budget": ["string"], "deployments": ["@Way"],
+            "fallbacks": ["@Way"],
+        }],
+    },
+    "Way": {
+        "deployment": "string", "model": "string", "provider": "string", "wires": ["string"], "weight": "number",
+        "requests_per_minute": "integer?", "concurrency": "integer?", "output_price_usd_per_million": "number?",
+        "health": _HEALTH,
     },
     "Me": {
         "key_id": "string", "role": "string", "open_mode": "boolean", "name": "string?", "user_id": "string?",
@@ -94,6 +111,14 @@ DOCS = (
         "Providers",
         "Providers",
         "Whether each can be called, and if not, why. Roles admin and viewer.",
+    ),
+    _doc(
+        "GET",
+        "/api/routes",
+        "Routes",
+        "Routes",
+        "Every route with its deployments and their health; with `model`, where requests for that name go. Roles admin and viewer.",
+        parameters={"model": "a model, an alias or a route"},
     ),
     _doc("GET", "/api/keys", "KeyList", "Keys", "The oldest first. Roles admin and viewer.", parameters=_PAGE),
     _doc("POST", "/api/keys", "KeyWithSecret", "Make a key", _SHOWN_ONCE, body=_NEW_KEY, schema="NewKey"),

@@ -1,4 +1,4 @@
-"""`/api/me` and `/api/providers`: what the caller may do, and what it could call."""
+"""`/api/me`, `/api/providers` and `/api/routes`: what the caller may do, what it could call, and where that leads."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -27,3 +27,11 @@ async def me(request: Request) -> Response:
 async def providers(request: Request) -> Response:
     """Every provider that is known: whether it can be called, and if not, why."""
     return answer({"providers": request.app.state.providers()})
+
+
+async def routes(request: Request) -> Response:
+    """Every route, or with `model` where requests for that name go; deployments come with their health."""
+    state, model = request.app.state, request.query_params.get("model")
+    if model is None:
+        return answer({"routes": state.routes()})
+    return answer({"routes": [state.explain(model)]})
