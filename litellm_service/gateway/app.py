@@ -11,6 +11,8 @@ from gateway.administration.office import Administration
 from gateway.administration.pricing import Pricing
 from gateway.admission.budgets import BudgetBook
 from gateway.admission.limits import RateLimits
+from gateway.caching.answers import AnswerCache
+from gateway.caching.memory import MemoryBackend
 from gateway.domain.errors import SettingsError
 from gateway.domain.failpoint import failpoint
 from gateway.domain.money import PICO_PER_NANO
@@ -34,6 +36,7 @@ from gateway.metering.charge import interrupted_usage
 from gateway.metering.models import ModelMap
 from gateway.metering.prices import PriceBook, priced
 from gateway.pipeline.holding import Holder
+from gateway.pipeline.keeping import Keeping
 from gateway.pipeline.run import Pipeline
 from gateway.providers.calls import UNKNOWN, Abilities, Calls
 from gateway.providers.catalog import Catalog, Provider
@@ -44,11 +47,11 @@ from gateway.providers.upstreams import Upstreams
 from gateway.providers.webhook import Webhook
 from gateway.routing.router import Router
 from gateway.routing_table import missing, names, routes
-from gateway.settings import Settings, load
+from gateway.settings import Cache, Settings, load
 from gateway.store.sqlite.reading import Reader
 from gateway.store.sqlite.store import SqliteStore
 from gateway.telemetry.events import Deliver, Events
-from gateway.telemetry.gauges import gauges
+from gateway.telemetry.gauges import cache_figures, gauges
 from gateway.telemetry.log import RequestLog
 from gateway.telemetry.metrics import Labels, Metrics
 
@@ -87,6 +90,7 @@ class Gateway:
         self._state = self._shared_state(open_mode=admin_key is None)
         identity = Identity(admin_key, self._keys)
         self.router = self._router()
+        self._cache = _cache(settings.cache)
         self._health = Health(self._parts)
         self._calling = self._calling_routes(self._pipeline(), identity)
         self._listed = ModelList(rows, self._models, self._prices, missing(settings), self._other_names())
@@ -113,6 +117,8 @@ class Gateway:
         """Called once no request runs any more: settle, flush, close."""
         await self._events.stop()
         await self._transport.close()
+        if self._cache is not None:
+            await self._cache.close()
         await self._worker.stop()
         await asyncio.to_thread(self.store.close)
         self._state.reader.close()
@@ -175,7 +181,7 @@ class Gateway:
             upstreams=Upstreams(self._transport, self._worker, settings.timeouts, self._calls()),
             log=self._log,
             status_of=status_of,
-            store_content=settings.store.store_content,
+            keeping=Keeping(store_content=settings.store.store_content, cache=self._cache),
         )  # fmt: skip
 
     def _calls(self) -> Calls:
@@ -210,9 +216,10 @@ class Gateway:
         return Webhook(self._transport, url, secret, allow_private=allow_private).deliver
 
     def _gauges(self) -> dict[str, dict[Labels, float]]:
-        return gauges(
+        found = gauges(
             self.store.figures(), self.store.open_holds(), self.store.accounts(), self._health.uptime_s, now_ms()
         )
+        return found if self._cache is None else found | cache_figures(self._cache)
 
     def _key_changed(self, key_id: str) -> None:
         self._running.recheck(key_id, self._keys.get(key_id), now_ms())
@@ -252,6 +259,16 @@ class Gateway:
             "providers": {"status": "ok", "configured": configured, "open_calls": self._transport.open_connections()},
             "litellm_worker": {**worker, "status": _worker_status(str(worker["status"]))},
         }
+
+
+def _cache(settings: Cache) -> AnswerCache | None:
+    if not settings.gateway_cache_ttl_s:
+        return None
+    if settings.redis_url is None:
+        return AnswerCache(MemoryBackend(settings.gateway_cache_max_bytes), settings.gateway_cache_ttl_s)
+    from gateway.caching.redis import RedisBackend  # only where it is asked for  # noqa: PLC0415
+
+    return AnswerCache(RedisBackend(settings.redis_url), settings.gateway_cache_ttl_s)
 
 
 def _worker_status(state: str) -> str:

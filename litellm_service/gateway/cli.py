@@ -80,7 +80,7 @@ def _serve(settings: Settings, _options: argparse.Namespace) -> int:
 
 
 def _check(settings: Settings, _options: argparse.Namespace) -> int:
-    for section in (settings.server, settings.store, settings.upstream, settings.routing):
+    for section in (settings.server, settings.store, settings.upstream, settings.routing, settings.cache):
         for name, value in msgspec.structs.asdict(section).items():
             print(f"{name.upper()} = {msgspec.json.encode(_shown(name, value)).decode()}")
     print(f"config file: {settings.config_file or 'none'}; database: {settings.database}")

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 from gateway.admission.limits import Taken
+from gateway.caching.answers import Kept, Wish
 from gateway.domain.entry import Hold, Settlement
 from gateway.domain.errors import NotAllowed
 from gateway.domain.key import Key
@@ -32,7 +33,8 @@ class Exchange:
 
     Times are of the monotonic clock, in seconds. `route` is the path it came by. `output_limit` is what the gateway itself
     allows the answer, in tokens; `None`: it says nothing. `taken` is what its rate limits have counted. `elsewhere_s` went into
-    attempts that failed and pauses after them.
+    attempts that failed and pauses after them. `cache_key` is what the answer may be kept under, `kept` one that was; `reason` says
+    why the present attempt goes where it goes, where there is a choice.
     """
 
     def __init__(self, request: ModelRequest, caller: Caller, received_at: float, route: str) -> None:
@@ -59,6 +61,10 @@ class Exchange:
         self._reply: Reply | None = None
         self._stopped: Exception | None = None
         self.finished_at: float | None = None
+        self.cache_wish: Wish = "use"
+        self.cache_key: bytes | None = None
+        self.kept: Kept | None = None
+        self.reason: str | None = None
         self.is_routed = False
         self.is_translated = True
         self.is_admitted = False

@@ -71,6 +71,14 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     providers_via_litellm: tuple[str, ...] = ()
 
 
+class Cache(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[cache]`: answers that are given again; seconds and bytes. Off as long as `gateway_cache_ttl_s` is 0."""
+
+    gateway_cache_ttl_s: float = 0
+    gateway_cache_max_bytes: int = 64_000_000
+    redis_url: str | None = None
+
+
 class ProviderOverride(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[providers.NAME]`: another address, key or way for a known provider, or a new one: `like` a known one, or by `base_url`."""
 
@@ -90,6 +98,7 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     deployments: dict[str, Deployment] = {}
     routes: dict[str, Route] = {}
     routing: dict[str, Any] = {}
+    cache: dict[str, Any] = {}
 
 
 class ProviderSetting(msgspec.Struct, frozen=True):
@@ -113,6 +122,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     deployments: dict[str, Deployment]
     routes: dict[str, Route]
     routing: Routing
+    cache: Cache
     config_file: str | None
 
     @property
@@ -160,13 +170,15 @@ def load(environ: Mapping[str, str] | None = None, *, host: str | None = None, p
     store = _section(Store, "store", file.store, env)
     upstream = _section(Upstream, "upstream", file.upstream, env)
     routing = _section(Routing, "routing", file.routing, env)
+    cache = _section(Cache, "cache", file.cache, env)
+    _check_cache(cache)
     _check_server(server)
     check(routing, file.deployments, file.routes, file.aliases)
     if not store.database_url.startswith("sqlite:///"):
         raise SettingsError("DATABASE_URL: only sqlite:///FILE is served by this version.")
     return Settings(
         server=server, store=store, upstream=upstream, aliases=file.aliases, deployments=file.deployments,
-        routes=file.routes, routing=routing, config_file=str(path) if path else None,
+        routes=file.routes, routing=routing, cache=cache, config_file=str(path) if path else None,
         providers=_providers(Catalog.load(), file.providers, upstream.providers_via_litellm, env),
     )  # fmt: skip
 
@@ -283,6 +295,15 @@ def _check_server(server: Server) -> None:
         raise SettingsError("GATEWAY_DEFAULT_MAX_TOKENS: at least 1.")
     if server.max_body_bytes < 1024:
         raise SettingsError("MAX_BODY_BYTES: at least 1024.")
+
+
+def _check_cache(cache: Cache) -> None:
+    if cache.gateway_cache_ttl_s < 0:
+        raise SettingsError("GATEWAY_CACHE_TTL_S: 0 (no cache) or more.")
+    if cache.gateway_cache_max_bytes < 1024:
+        raise SettingsError("GATEWAY_CACHE_MAX_BYTES: at least 1024.")
+    if cache.redis_url is not None and not cache.redis_url.startswith(("redis://", "rediss://", "unix://")):
+        raise SettingsError("REDIS_URL: redis://…, rediss://… or unix://….")
 
 
 def _check_webhook(server: Server) -> None:

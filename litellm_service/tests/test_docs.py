@@ -24,6 +24,7 @@ SECTIONS = {
     "store": settings.Store,
     "upstream": settings.Upstream,
     "routing": settings.Routing,
+    "cache": settings.Cache,
 }
 WITHOUT_FIELD = {"GATEWAY_CONFIG"}
 WEBUI_SETTINGS = ROOT / "webui" / "webui" / "settings.py"

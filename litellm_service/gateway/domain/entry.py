@@ -71,6 +71,7 @@ class Settlement(msgspec.Struct, kw_only=True):
     """How one attempt ended. Times in microseconds; `final`: no other attempt follows, so the request is written too.
 
     `cost_nano_usd` is `None` where the model has no price. Content fields are empty where content is not stored.
+    `saved_nano_usd` is what an answer from the cache did not cost; `reason` says why the request went there, where it had a choice.
     """
 
     hold: Hold
@@ -91,6 +92,8 @@ class Settlement(msgspec.Struct, kw_only=True):
     messages: str | None = None
     finish_reason: str | None = None
     replay: "Replay | None" = None
+    saved_nano_usd: int | None = None
+    reason: str | None = None
 
 
 class Handover(msgspec.Struct):

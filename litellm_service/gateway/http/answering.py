@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from gateway.caching.answers import wish_of
 from gateway.domain.errors import GatewayError, NotAllowed, ShuttingDown
 from gateway.domain.request import ModelRequest
 from gateway.domain.scope import Subject
@@ -69,7 +70,7 @@ class CallingRoute:
             await send_stored(send, first.body or b"", raw_headers(first))
             return
         exchange = Exchange(request, caller, received_at, scope["path"])
-        exchange.steering = steering
+        exchange.steering, exchange.cache_wish = steering, wish_of(headers)
         self._running.add(exchange)
         if not self._identity.is_current(caller):
             self._running.recheck(caller.key_id, self._identity.keys.get(caller.key_id), exchange.admitted_at_ms)
@@ -97,6 +98,8 @@ class CallingRoute:
         try:
             closing = await self._pipeline.run(exchange, sink)
             await sink.finish(closing)
+            if exchange.cache_key is not None and exchange.kept is None:
+                await self._pipeline.keep(exchange, sink.body)
         except ClientLeft:
             await sink.close()
         except Exception as error:

@@ -55,7 +55,7 @@ _ATTEMPT = {
     "attempt": "integer", "provider": "string", "upstream_model": "string", "outcome": "string", "http_status": "integer",
     "error_code": "string?", "response_time": "number", "time_to_first_token": "number?", "cost_usd": "number?",
     "cost_nano_usd": "integer?", "cost_source": "string", "recorded_at": "string", "held_usd": "number", "held_nano_usd": "integer",
-    "held_at": "string", "corrections": [_CORRECTION],
+    "held_at": "string", "saved_usd": "number?", "saved_nano_usd": "integer?", "reason": "string?", "corrections": [_CORRECTION],
 }  # fmt: skip
 _COUNTED_IN = {
     "id": "string", "scope": {"kind": "string", "name": "string"}, "period": "string", "tz": "string", "hard": "boolean",

@@ -2,9 +2,10 @@
 
 import asyncio
 
+from gateway.caching.answers import MAX_ANSWER_BYTES
 from gateway.domain.entry import Replay
 from gateway.domain.failpoint import failpoint
-from gateway.domain.time import monotonic
+from gateway.domain.time import monotonic, now_ms
 from gateway.exchange import ClientLeft, Exchange
 from gateway.http.errors import RawHeaders
 from gateway.http.idempotency import First
@@ -39,6 +40,8 @@ class ClientSink:
         self._end: bytes | None = None
         self._exchange = exchange
         self._first = first
+        self._sent: list[bytes] = []
+        self._size = 0
         self._sent_at = exchange.received_at
         self._timer: asyncio.TimerHandle | None = None
         self._beat: asyncio.Task[None] | None = None
@@ -55,6 +58,9 @@ class ClientSink:
         if data:
             if self._first is not None:
                 self._first.add(data)
+            if exchange.cache_key is not None and self._size <= MAX_ANSWER_BYTES:
+                self._sent.append(data)
+                self._size += len(data)
             await self._write(data)
 
     def replay(self, exchange: Exchange, closing: list[Piece], *, keep_content: bool) -> Replay | None:
@@ -93,12 +99,19 @@ class ClientSink:
 
     def _closed(self, closing: list[Piece]) -> bytes:
         """The bytes that end the answer; written once, also where a repetition keeps them."""
+        exchange = self._exchange
+        if exchange.kept is not None:
+            return exchange.kept.body
         if self._end is None:
-            exchange = self._exchange
             answer = self._answer or self._wire.answer(exchange)
             write = answer.end if exchange.request.stream else answer.whole
             self._end = write(exchange, closing)
         return self._end
+
+    @property
+    def body(self) -> bytes:
+        """The whole body as it was sent, as long as it may be kept; else nothing."""
+        return b"".join([*self._sent, self._end or b""]) if self._size <= MAX_ANSWER_BYTES else b""
 
     async def close(self) -> None:
         """Nobody listens any more."""
@@ -174,4 +187,14 @@ def _route_headers(exchange: Exchange) -> RawHeaders:
         return []
     limits = exchange.taken.headers(monotonic()) if exchange.taken is not None else ()
     dropped = ((b"x-gateway-dropped", ", ".join(exchange.call.dropped).encode()),) if exchange.call.dropped else ()
-    return [*exchange.deployment.headers, (b"x-gateway-attempts", b"%d" % exchange.attempts), *dropped, *limits]
+    attempts = (b"x-gateway-attempts", b"%d" % exchange.attempts)
+    return [*exchange.deployment.headers, attempts, *dropped, *limits, *_cache_headers(exchange)]
+
+
+def _cache_headers(exchange: Exchange) -> RawHeaders:
+    if exchange.cache_key is None:
+        return []
+    if exchange.kept is None:
+        return [(b"x-gateway-cache", b"miss")]
+    age_s = max(0, now_ms() - exchange.kept.stored_at_ms) // 1000
+    return [(b"x-gateway-cache", b"hit"), (b"age", b"%d" % age_s)]

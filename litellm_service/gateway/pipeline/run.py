@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gateway.admission.limits import RateLimits
+from gateway.caching.answers import Kept
 from gateway.domain.entry import Hold, Outcome, Replay, Settlement
 from gateway.domain.errors import (
     BudgetExceeded,
@@ -23,6 +24,7 @@ from gateway.domain.time import monotonic, now_ms
 from gateway.exchange import ClientLeft, Exchange
 from gateway.metering.charge import conversation_of
 from gateway.pipeline.holding import Holder
+from gateway.pipeline.keeping import Keeping, hit
 from gateway.pipeline.settling import Ending, first_token_us, rough_settlement, settlement
 from gateway.providers.answers import AnswerReader, Piece
 from gateway.providers.reply import Reply
@@ -53,7 +55,7 @@ class Pipeline:
 
     def __init__(
         self, *, router: Router, holder: Holder, limits: RateLimits, store: SqliteStore, upstreams: Upstreams, log: RequestLog,
-        status_of: Callable[[BaseException], int], store_content: bool,
+        status_of: Callable[[BaseException], int], keeping: Keeping,
     ) -> None:  # fmt: skip
         self._router = router
         self._holder = holder
@@ -62,7 +64,7 @@ class Pipeline:
         self._upstreams = upstreams
         self._log = log
         self._status_of = status_of
-        self._store_content = store_content
+        self._keeping = keeping
 
     async def run(self, exchange: Exchange, sink: Sink) -> list[Piece]:
         """Answer a request: content goes to the sink as it comes; the closing pieces are given back once all is settled.
@@ -70,6 +72,9 @@ class Pipeline:
         Raises `GatewayError` (before a hold only a refusal is counted; after it, the failure is recorded) or `ClientLeft`.
         """
         await self._admit(exchange)
+        if exchange.kept is not None:
+            await self._answer_from_cache(exchange, exchange.kept, sink)
+            return []
         while True:
             try:
                 closing = await self._attempt(exchange, sink)
@@ -90,6 +95,10 @@ class Pipeline:
                 raise
             await self._settle(exchange, Ending(Outcome.COMPLETED, 200), sink, closing)
             return closing
+
+    async def keep(self, exchange: Exchange, body: bytes) -> None:
+        """An answer was given; if it may be, it is kept for the next who asks the same."""
+        await self._keeping.keep(exchange, body)
 
     def note_refusal(self, subject: Subject, error: GatewayError) -> None:
         """Count a request of a known key that is not admitted."""
@@ -114,6 +123,10 @@ class Pipeline:
         try:
             exchange.hold = self._prepared(exchange, plan, attempt=0)
             exchange.taken = self._limits.take(exchange.subject, _tokens_estimate(exchange), monotonic())
+            exchange.kept = await self._keeping.recall(exchange)
+            if exchange.kept is not None:
+                exchange.is_admitted = True
+                return
             await self._confirm(exchange, self._store.hold(exchange.hold))
             exchange.is_admitted = True
         except (BudgetExceeded, ModelPriceUnknown):
@@ -129,6 +142,7 @@ class Pipeline:
         while True:
             deployment = exchange.deployment = plan.way.deployment
             exchange.is_routed = True
+            exchange.reason = None if plan.reason is None else f"{plan.way.key}: {plan.reason}"
             try:
                 hold = self._holder.hold(exchange, deployment, attempt)
                 exchange.prepare(self._upstreams.prepare(exchange.request, deployment, exchange.output_limit))
@@ -141,7 +155,7 @@ class Pipeline:
     async def _go_on(self, exchange: Exchange, error: ProviderError, pause_s: float) -> None:
         """Another attempt, where the plan says, held in its turn; what failed is absorbed."""
         ending = Ending.failed(exchange, error, self._status_of(error), final=False)
-        settled = settlement(exchange, ending, keep_content=self._keeps_content(exchange))
+        settled = settlement(exchange, ending, keep_content=self._keeping.keeps_content(exchange))
         failed = exchange.deployment
         try:
             hold = self._prepared(exchange, exchange.plan, exchange.hold.attempt + 1)
@@ -224,6 +238,15 @@ class Pipeline:
         if exchange.progress_is_due(monotonic()):
             self._store.note_progress(exchange.hold, exchange.output_estimate(), first_token_us(exchange))
 
+    async def _answer_from_cache(self, exchange: Exchange, kept: Kept, sink: Sink) -> None:
+        """No hold, no call: one row that costs nothing."""
+        keep_content = self._keeping.keeps_content(exchange)
+        settled = exchange.settlement = hit(exchange, kept, keep_content=keep_content)
+        settled.replay = sink.replay(exchange, [], keep_content=keep_content)
+        _return_what_was_taken(exchange, settled)
+        self._log.add(settled)
+        await self._store.settle(settled)
+
     async def _fail(self, exchange: Exchange, error: BaseException) -> None:
         settled = self._settle(exchange, Ending.failed(exchange, error, self._status_of(error)))
         if isinstance(error, GatewayError):
@@ -235,19 +258,17 @@ class Pipeline:
         """Hand the outcome to the ledger: a plain call that nothing can cancel."""
         try:
             self._holder.price_as_answered(exchange)
-            settled = exchange.settlement = settlement(exchange, ending, keep_content=self._keeps_content(exchange))
+            settled = exchange.settlement = settlement(
+                exchange, ending, keep_content=self._keeping.keeps_content(exchange)
+            )
             if sink is not None and closing is not None:
-                settled.replay = sink.replay(exchange, closing, keep_content=self._keeps_content(exchange))
+                settled.replay = sink.replay(exchange, closing, keep_content=self._keeping.keeps_content(exchange))
         except Exception:  # whatever it is: an attempt that is not settled holds its money for ever
             log.exception("request %s is settled roughly", exchange.id)
             settled = exchange.settlement = rough_settlement(exchange, ending)
         _return_what_was_taken(exchange, settled)
         self._log.add(settled)
         return self._store.settle(settled)
-
-    def _keeps_content(self, exchange: Exchange) -> bool:
-        key = exchange.caller.key
-        return self._store_content and (key is None or key.store_content)
 
 
 def _tokens_estimate(exchange: Exchange) -> int:

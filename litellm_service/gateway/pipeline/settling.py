@@ -71,6 +71,7 @@ def settlement(exchange: Exchange, ending: Ending, *, keep_content: bool) -> Set
         response="".join(reader.text) if keep_content and reader is not None else None,
         messages=request.messages if keep_content else None,
         finish_reason=reader.finish_reason if reader is not None else None,
+        reason=exchange.reason,
     )
 
 

@@ -57,6 +57,7 @@ class AnswerReader:
         self.usage_reports: list[bytes] = []
         self.finish_reason: str | None = None
         self.service_tier: str | None = None
+        self.refused = False
         self.finished = False
         self.terminated = False
 
@@ -180,6 +181,7 @@ class AnswerReader:
             self.text.append(heard.text)
         if heard.counted:
             self.counted.append(heard.counted)
+        self.refused = self.refused or heard.is_refusal
         if heard.finish_reason is not None:
             self.finish_reason = heard.finish_reason
         if not (heard.finishes or heard.terminates):

@@ -54,14 +54,18 @@ class Rules(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Plan:
-    """`way` is where the request goes now, `reason` why. It moves on only by being asked to."""
+    """`way` is where the request goes now, `reason` why (`None`: it has no choice). It moves on only by being asked to.
 
-    def __init__(self, roads: Roads, ways: Sequence[Way], rules: Rules, reason: str) -> None:
+    `scope` names all places that the request might go to, the same for the same ones.
+    """
+
+    def __init__(self, roads: Roads, ways: Sequence[Way], rules: Rules, reason: str | None = None) -> None:
         self._roads = roads
         self._rules = rules
         self._left = list(ways)
         self.way = self._left.pop(0)
         self.reason = reason
+        self.scope = self.way.key if reason is None else ",".join(sorted({way.key for way in ways}))
         self._calls = 1
         self._repeated = 0
         self._was_unsent = False

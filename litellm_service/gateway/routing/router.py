@@ -19,7 +19,6 @@ from gateway.routing.steering import Steering, chosen
 from gateway.routing.strategies import STRATEGIES, Rated
 
 CACHE_SIZE = 10_000
-ALONE = "the only deployment"
 PriceOf = Callable[[Deployment], int | None]
 
 
@@ -64,7 +63,7 @@ class Router:
         self._budget.note_request(now)
         plain = self._plain.get(model)
         if plain is not None and steering is None:
-            return Plan(self, plain, self._alone, ALONE)
+            return Plan(self, plain, self._alone)
         name = self._names.unaliased(model)
         route = self.routes.get(name)
         if route is not None or steering is not None:
@@ -72,7 +71,7 @@ class Router:
         if len(self._plain) >= CACHE_SIZE:
             self._plain.clear()
         plain = self._plain[model] = (self._way(name),)
-        return Plan(self, plain, self._alone, ALONE)
+        return Plan(self, plain, self._alone)
 
     def resolved(self, model: str) -> tuple[str, Route, list[Way], list[Way]]:
         """For people: the name behind an alias, its route, its deployments and those of its fallbacks, as they are listed."""
@@ -133,7 +132,7 @@ class Router:
 
     def _ordered(self, route: Route, ways: list[Way], conversation: Callable[[], bytes]) -> tuple[list[Way], str]:
         if len(ways) < 2:
-            return ways, ALONE
+            return ways, "its only deployment in good health"
         by_key = {way.key: way for way in ways}
         order = STRATEGIES[route.strategy]([self._rated(way) for way in ways], random.random)
         reason = route.strategy

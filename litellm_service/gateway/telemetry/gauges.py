@@ -1,11 +1,28 @@
 """What others hold, as metrics."""
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from gateway.domain.entry import Hold
 from gateway.domain.money import NANO_PER_USD
 from gateway.store.sqlite.budget_account import Account
 from gateway.telemetry.metrics import Labels
+
+
+class Cached(Protocol):
+    """What a response cache counts."""
+
+    hits: int
+    misses: int
+    saved_nano_usd: int
+
+
+def cache_figures(cache: Cached) -> dict[str, dict[Labels, float]]:
+    """How often the cache had an answer, and what that saved."""
+    return {
+        "gateway_cache_lookups_total": {(("result", "hit"),): cache.hits, (("result", "miss"),): cache.misses},
+        "gateway_cache_saved_nano_usd_total": {(): cache.saved_nano_usd},
+    }
 
 
 def gauges(

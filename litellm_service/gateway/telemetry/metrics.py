@@ -34,6 +34,12 @@ METRICS = {
     "gateway_response_seconds": ("histogram", "from a request's arrival to its settlement"),
     "gateway_first_token_seconds": ("histogram", "from a streamed request's arrival to its first word"),
     "gateway_overhead_seconds": ("histogram", "the gateway's own part of a request's time"),
+    "gateway_absorbed_attempts_total": (
+        "counter",
+        "failed attempts that another one answered, by provider and error code",
+    ),
+    "gateway_cache_lookups_total": ("counter", "requests that were looked up in the response cache, by result"),
+    "gateway_cache_saved_nano_usd_total": ("counter", "what answers from the cache would have cost, in nano-USD"),
     "gateway_open_holds": ("gauge", "requests under way"),
     "gateway_ledger_waiting": ("gauge", "operations that wait for a commit"),
     "gateway_ledger_commits_total": ("counter", "commits since the start"),
@@ -75,6 +81,7 @@ class Metrics:
         self._models: set[str] = set()
         self._refusals: Counter[str] = Counter()
         self._events: Counter[str] = Counter()
+        self._absorbed: Counter[tuple[str, str]] = Counter()
         self._histograms = {
             "gateway_response_seconds": _Histogram(BUCKETS_S),
             "gateway_first_token_seconds": _Histogram(BUCKETS_S),
@@ -105,6 +112,8 @@ class Metrics:
         else:
             sums[5] += cost
             sums[7] += 0 < hold.amount_nano_usd < cost
+        if not settlement.final:
+            self._absorbed[hold.provider, settlement.error_code or ""] += 1
         self._add_times(settlement)
 
     def refused(self, code: str) -> None:
@@ -142,6 +151,9 @@ class Metrics:
             found["gateway_overdrawn_total"][()] += sums[7]
         found["gateway_refusals_total"].update({(("code", code),): count for code, count in self._refusals.items()})
         found["gateway_events_total"].update({(("kind", kind),): count for kind, count in self._events.items()})
+        found["gateway_absorbed_attempts_total"].update({
+            (("provider", provider), ("code", code)): count for (provider, code), count in self._absorbed.items()
+        })  # fmt: skip
         return dict(found)
 
     def _add_times(self, settlement: Settlement) -> None:

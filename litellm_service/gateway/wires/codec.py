@@ -30,7 +30,7 @@ class Heard(msgspec.Struct, kw_only=True):
     usage object as it came, empty where there is none. `finishes`: the answer is complete with this; only usage and ends of the
     stream may follow. `terminates`: nothing follows. `is_usage_only`: nothing but usage is in it. `error` is the JSON of an error
     that the provider reports instead of an answer. `deltas` are there where the reader was asked to translate. `ignored`: an event
-    without meaning, such as a ping.
+    without meaning, such as a ping. `is_refusal`: the model declines.
     """
 
     text: str = ""
@@ -42,6 +42,7 @@ class Heard(msgspec.Struct, kw_only=True):
     terminates: bool = False
     is_usage_only: bool = False
     ignored: bool = False
+    is_refusal: bool = False
     error: bytes = b""
     deltas: list[Delta] = []
 

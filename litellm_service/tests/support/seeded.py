@@ -212,14 +212,14 @@ class _Rows:
             tokens_in % 2, outcome, status, tokens_in - cached, cached, 0, tokens_out - reasoning, reasoning, None, cost,
             source, estimated, None if cost is None else self._price_id, cost or 0, duration,
             None if failed else duration // 3, random.randint(200, 4_000), "provider_unavailable" if failed else None,
-            None if failed else "stop",
+            None if failed else "stop", None, None,
         )  # fmt: skip
 
     def _correction(self, request_id, attempt, at_ms, refs):
         return (
             self._id(), request_id, attempt, Kind.CORRECTION, 1, True, at_ms, at_ms + DAY_MS, *refs, 1, 0,
             Outcome.COMPLETED, 200, 0, 0, 0, 0, 0, None, self._random.randint(-500, 500), CostSource.COMPUTED, False, None,
-            0, 0, None, None, None, None,
+            0, 0, None, None, None, None, None, None,
         )  # fmt: skip
 
     def _id(self):

@@ -186,3 +186,5 @@ CREATE TABLE histogram_names (
 CREATE INDEX rollups_by_key ON rollups (key_ref, quarter);
 
 ALTER TABLE ledger ADD COLUMN newly_priced INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE ledger ADD COLUMN saved_nano_usd INTEGER;
+ALTER TABLE ledger ADD COLUMN reason TEXT;

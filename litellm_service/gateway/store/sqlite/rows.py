@@ -23,7 +23,7 @@ _LEDGER_COLUMNS = (
     "application_ref, user_ref, key_ref, model_ref, provider_ref, upstream_model_ref, operation, stream, outcome, http_status, "
     "input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, usage_detail, "
     "cost_nano_usd, cost_source, estimated, price_id, held_nano_usd, duration_us, first_token_us, overhead_us, "
-    "error_code, finish_reason"
+    "error_code, finish_reason, saved_nano_usd, reason"
 )
 _REQUEST_COLUMNS = (
     "id, application_id, user_id, model, response_time, prompt_tokens, completion_tokens, total_tokens, cost_usd, timestamp, "
@@ -72,7 +72,7 @@ def ledger_row(row_id: int, settlement: Settlement, refs: Refs, price_id: int | 
         None if usage.is_plain else msgspec.json.encode(usage).decode(),
         settlement.cost_nano_usd, +settlement.cost_source, +usage.estimated, price_id, hold.amount_nano_usd,
         settlement.duration_us, settlement.first_token_us, settlement.overhead_us,
-        settlement.error_code, settlement.finish_reason,
+        settlement.error_code, settlement.finish_reason, settlement.saved_nano_usd, settlement.reason,
     )  # fmt: skip
 
 

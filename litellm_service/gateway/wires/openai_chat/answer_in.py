@@ -109,6 +109,7 @@ def _note(message: _Message, heard: Heard) -> None:
         words = content if isinstance(content, str) else _text_of_parts(content)
         heard.text += words
         heard.counted += words
+    heard.is_refusal = bool(message.refusal)
     for extra in (message.reasoning_content or message.reasoning, message.refusal):
         if extra:
             heard.counted += extra
