@@ -34,7 +34,7 @@ def _endpoint(setting: ProviderSetting) -> Endpoint:
             lines.append(b"x-gateway-api-base: " + setting.base_url.encode())
     elif setting.base_url:
         origin, path = split_url(setting.base_url)
-        host = origin.authority
+        host, path = origin.authority, path or row.default_path
     else:
         origin, host, path = None, "", ""
     if key:
@@ -52,7 +52,7 @@ def lack(setting: ProviderSetting) -> str | None:
     row = setting.row
     if setting.configured:
         return None
-    if row.key_variable and not row.local:
+    if row.key_variable and not row.local and not setting.api_key:
         return f"{row.title} has no key here. Put {row.key_variable}=… into .env and start the gateway again."
     return f"{row.title} is not set up here. Put {row.base_url_variable}=… (its address) into .env and start the gateway again."
 

@@ -353,7 +353,7 @@ def _new_row(name: str, override: ProviderOverride, catalog: Catalog) -> Provide
                 f"providers.{name}.like: unknown provider {override.like!r}; GET /api/providers lists them."
             )
         return msgspec.structs.replace(
-            known, name=name, title=override.title or f"{known.title} ({name})", aliases=(), maker=False,
+            known, name=name, title=override.title or f"{known.title} ({name})", aliases=(),
             key_variables=(f"{variable}_API_KEY",) if known.key_variables else (), base_url_variable=f"{variable}_BASE_URL",
         )  # fmt: skip
     if override.base_url is None:
@@ -383,5 +383,6 @@ def _provider(
         raise SettingsError(f"providers.{row.name}.via: {override.via!r}; use litellm or native.")
     asked = override.via == "litellm" or "all" in via or any(prefix in via for prefix in row.prefixes)
     via_litellm = row.wire == "litellm" or (asked and row.wire != "demo")
-    configured = row.wire == "demo" or bool(key) or (row.key_optional and bool(given_url))
+    reached = via_litellm or bool(base_url)
+    configured = row.wire == "demo" or (reached and bool(key)) or (row.key_optional and bool(given_url))
     return ProviderSetting(row, base_url if row.wire != "litellm" or given_url else "", key, via_litellm, configured)

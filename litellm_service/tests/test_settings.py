@@ -6,6 +6,9 @@ import pytest
 
 from gateway import settings as s
 from gateway.domain.errors import SettingsError
+from gateway.endpoints import endpoints, lack
+from gateway.metering.models import ModelMap
+from gateway.providers.catalog import Catalog
 
 STRONG = "a-Long-Enough-Secret-42"
 
@@ -113,3 +116,27 @@ def test_loopback_is_this_machine_only(host):
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example"])
 def test_everything_else_can_be_reached_by_others(host):
     assert not s.is_loopback(host)
+
+
+def test_azure_needs_the_address_of_a_resource_beside_the_key(config):
+    without = s.load({"AZURE_API_KEY": "k"}).providers["azure"]
+    assert not without.configured
+    assert "AZURE_BASE_URL" in (lack(without) or "")
+    for address in ("https://x.openai.azure.com", "https://x.openai.azure.com/openai/v1/"):
+        settings = s.load({"AZURE_API_KEY": "k", "AZURE_BASE_URL": address})
+        found = endpoints(settings)["azure"]
+        assert (found.path, b"api-key: k\r\n" in found.headers, lack(settings.providers["azure"])) == (
+            "/openai/v1",
+            True,
+            None,
+        )
+
+
+def test_another_account_of_a_known_provider_is_like_it(config):
+    config.write_text('[providers.openai-eu]\nlike = "openai"\nbase_url = "https://eu.api.openai.com/v1"\n')
+    setting = s.load({"OPENAI_EU_API_KEY": "k-eu", "OPENAI_API_KEY": "k"}).providers["openai-eu"]
+    assert (setting.api_key, setting.configured, setting.base_url) == ("k-eu", True, "https://eu.api.openai.com/v1")
+    assert (setting.row.output_limit_field, setting.row.prefixes) == ("max_completion_tokens", ("openai-eu",))
+    found = ModelMap.load(Catalog([setting.row])).find("openai-eu", "gpt-4o")
+    assert found is not None
+    assert (found.canonical, found.terms is not None) == ("openai-eu/gpt-4o", True)

@@ -24,6 +24,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     responses: bool = False
     key_header: KeyHeader = "authorization"
     base_url: str = ""
+    default_path: str = ""
     key_variables: tuple[str, ...] = ()
     base_url_variable: str = ""
     key_optional: bool = False

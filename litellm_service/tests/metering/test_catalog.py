@@ -45,7 +45,7 @@ def test_a_provider_beyond_this_machine_is_reached_by_https(row: Provider) -> No
         assert not row.base_url
     elif row.local:
         assert url.hostname == "localhost"
-    else:
+    elif row.base_url or not row.default_path:
         assert url.scheme == "https"
     assert not row.base_url.endswith("/")
 
