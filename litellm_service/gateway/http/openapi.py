@@ -56,6 +56,14 @@ DOCS = (
     ),
     Doc(
         method="POST",
+        path="/v1/responses",
+        title="Responses (OpenAI)",
+        about="Passed on to providers that have the route, translated for all others; streamed events too.",
+        body={"model": "demo/echo", "input": "Hello"},
+        streams=True,
+    ),
+    Doc(
+        method="POST",
         path="/v1/messages",
         title="Messages (Anthropic)",
         about="Passed on to Anthropic, translated for all others; streamed events too. `x-application-id` and `x-user-id` headers "

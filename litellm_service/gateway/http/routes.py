@@ -10,7 +10,7 @@ from starlette.routing import Route, Router
 
 from gateway.domain.errors import MethodNotAllowed, NotAllowed, NotFound
 from gateway.domain.key import Role
-from gateway.http import anthropic, chat, export, gemini, metrics, openai, openapi, requests, usage
+from gateway.http import anthropic, chat, export, gemini, metrics, openai, openapi, requests, responses, usage
 from gateway.http.admin import audit, budgets, keys, limits, me, prices
 from gateway.http.answering import CallingRoute, Parse
 from gateway.http.charging import check_route
@@ -28,6 +28,7 @@ Roles = frozenset[Role]
 CALLING: dict[str, tuple[Parse, ClientWire]] = {
     "/api/chat": (chat.parse, SeedWire()),
     "/v1/chat/completions": (openai.parse, NativeWire("openai")),
+    "/v1/responses": (responses.parse, NativeWire("responses")),
     "/v1/messages": (anthropic.parse, NativeWire("anthropic")),
     gemini.ROUTE: (gemini.parse, NativeWire("gemini")),
 }

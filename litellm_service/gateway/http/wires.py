@@ -19,6 +19,7 @@ from gateway.wires.codec import Frame, Writer
 from gateway.wires.gemini import answer_out as gemini
 from gateway.wires.neutral import Delta
 from gateway.wires.openai_chat import answer_out as openai
+from gateway.wires.responses import answer_out as responses
 
 INTERNAL = "internal_error"
 _DONE = b"data: [DONE]\n\n"
@@ -208,7 +209,11 @@ class SeedWire:
 
 
 _PASSED_OPENAI = _PassedOpenAI()
-WRITERS: dict[WireName, Callable[[Frame], Writer]] = {"openai": openai.Writer, "anthropic": anthropic.Writer}
+WRITERS: dict[WireName, Callable[[Frame], Writer]] = {
+    "openai": openai.Writer,
+    "anthropic": anthropic.Writer,
+    "responses": responses.Writer,
+}
 _ERROR_BODIES: dict[WireName, Callable[[int, str, str, str], bytes]] = {
     "anthropic": anthropic.error_body,
     "gemini": gemini.error_body,

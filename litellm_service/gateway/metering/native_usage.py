@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 from gateway.domain.usage import Usage
-from gateway.metering import anthropic_usage, gemini_usage
+from gateway.metering import anthropic_usage, gemini_usage, responses_usage
 from gateway.metering.usage import normalise
 from gateway.providers.catalog import UsageRule
 
 _NATIVE: dict[UsageRule, Callable[[bytes], Usage | None]] = {
     "anthropic": anthropic_usage.usage,
+    "responses": responses_usage.usage,
     "gemini": gemini_usage.usage,
 }
 

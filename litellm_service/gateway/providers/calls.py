@@ -19,6 +19,8 @@ from gateway.wires.neutral import Prompt, Unsaid
 from gateway.wires.openai_chat import answer_in as openai_answer
 from gateway.wires.openai_chat import prompt_in as openai_in
 from gateway.wires.openai_chat import prompt_out as openai_out
+from gateway.wires.responses import answer_in as responses_answer
+from gateway.wires.responses import prompt_in as responses_in
 
 # What a wire demands of every call; a client of the same wire brings it along.
 UNSTATED_MAX_TOKENS = 8_192
@@ -144,6 +146,7 @@ PASS: dict[WireName, Callable[[ModelRequest, Deployment, int | None], bytes]] = 
 }
 READ: dict[WireName, Callable[[ModelRequest], Prompt]] = {
     "openai": lambda request: openai_in.read(request.fields),
+    "responses": lambda request: responses_in.read(request.fields),
     "anthropic": lambda request: anthropic_in.read(request.fields),
     "gemini": lambda request: gemini_in.read(request.fields, stream=request.stream),
 }
@@ -154,6 +157,7 @@ WRITE: dict[WireName, Callable[[Prompt, Deployment, Abilities], Written]] = {
 }
 DECODERS: dict[WireName, Callable[[ModelRequest, bool], Decoder]] = {
     "openai": lambda request, translate: openai_answer.Decoder(translate, choices=request.choices),
+    "responses": lambda _request, _translate: responses_answer.Decoder(),
     "anthropic": lambda _request, translate: anthropic_answer.Decoder(translate),
     "gemini": lambda request, translate: gemini_answer.Decoder(translate, choices=request.choices),
 }
