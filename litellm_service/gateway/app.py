@@ -13,12 +13,12 @@ from gateway.admission.budgets import BudgetBook
 from gateway.admission.limits import RateLimits
 from gateway.caching.answers import AnswerCache
 from gateway.caching.memory import MemoryBackend
-from gateway.domain.errors import SettingsError
+from gateway.domain.errors import NotFound, SettingsError
 from gateway.domain.failpoint import failpoint
 from gateway.domain.money import PICO_PER_NANO
 from gateway.domain.time import now_ms
 from gateway.domain.usage import Usage
-from gateway.endpoints import provider_view
+from gateway.endpoints import endpoints, provider_view
 from gateway.exchange import Running
 from gateway.explaining import explained, routes_view
 from gateway.http.answering import CallingRoute
@@ -91,6 +91,7 @@ class Gateway:
         identity = Identity(admin_key, self._keys)
         self.router = self._router()
         self._cache = _cache(settings.cache)
+        self._upstreams = Upstreams(self._transport, self._worker, settings.timeouts, self._calls())
         self._health = Health(self._parts)
         self._calling = self._calling_routes(self._pipeline(), identity)
         self._listed = ModelList(rows, self._models, self._prices, missing(settings), self._other_names())
@@ -178,7 +179,7 @@ class Gateway:
             holder=Holder(self._prices, self._budgets, settings.server.gateway_default_max_tokens),
             limits=self._limits,
             store=self.store,
-            upstreams=Upstreams(self._transport, self._worker, settings.timeouts, self._calls()),
+            upstreams=self._upstreams,
             log=self._log,
             status_of=status_of,
             keeping=Keeping(store_content=settings.store.store_content, cache=self._cache),
@@ -205,7 +206,14 @@ class Gateway:
             ],
             routes=lambda: routes_view(self.router),
             explain=lambda model: explained(self.router, model),
+            ask_provider=self._ask_provider,
         )
+
+    async def _ask_provider(self, provider: str, method: str, path: str, request_id: str) -> tuple[int, bytes]:
+        endpoint = endpoints(self._settings).get(provider)
+        if endpoint is None:
+            raise NotFound(f"The provider {provider!r} is not configured any more.")
+        return await self._upstreams.ask(endpoint, method, path, request_id)
 
     def _webhook(self) -> Deliver | None:
         server = self._settings.server

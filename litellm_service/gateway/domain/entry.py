@@ -72,6 +72,7 @@ class Settlement(msgspec.Struct, kw_only=True):
 
     `cost_nano_usd` is `None` where the model has no price. Content fields are empty where content is not stored.
     `saved_nano_usd` is what an answer from the cache did not cost; `reason` says why the request went there, where it had a choice.
+    `stored_response` is the id of a response that its provider keeps.
     """
 
     hold: Hold
@@ -94,6 +95,7 @@ class Settlement(msgspec.Struct, kw_only=True):
     replay: "Replay | None" = None
     saved_nano_usd: int | None = None
     reason: str | None = None
+    stored_response: str | None = None
 
 
 class Handover(msgspec.Struct):

@@ -3,20 +3,22 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import msgspec
+
 from gateway.caching.answers import wish_of
-from gateway.domain.errors import GatewayError, NotAllowed, ShuttingDown
+from gateway.domain.errors import GatewayError, NotAllowed, NotFound, ShuttingDown
 from gateway.domain.request import ModelRequest
 from gateway.domain.scope import Subject
 from gateway.domain.time import monotonic
 from gateway.exchange import ClientLeft, Exchange, Running
-from gateway.http.body import read_json
+from gateway.http.body import read_json, text_of
 from gateway.http.charging import charge, check_may_call
 from gateway.http.idempotency import First, Repetitions, raw_headers
 from gateway.http.protocol import CONNECTION, HEADERS, Client
 from gateway.http.replying import Receive, Scope, Send, fresh_id, send_error, send_stored
 from gateway.http.sinks import ClientSink
 from gateway.http.wires import ClientWire
-from gateway.identity import Identity
+from gateway.identity import Caller, Identity
 from gateway.pipeline.run import Pipeline
 from gateway.routing.steering import Steering, of_body, of_headers
 from gateway.store.questions import StoredReplay
@@ -59,6 +61,8 @@ class CallingRoute:
             request = self._parse(body, headers, _target(scope))
             charge(request, caller.key)
             steering = _steering(headers, request)
+            if request.wire == "responses" and "previous_response_id" in request.fields:
+                steering = await self._where_it_lies(request, caller, steering)
             first = await self._repetitions.begin(caller.key_id, headers, scope["path"], body)
         except GatewayError as error:
             if isinstance(error, NotAllowed):
@@ -80,6 +84,18 @@ class CallingRoute:
             self._running.discard(exchange)
             if first is not None:
                 self._repetitions.end(first, after_s=UNCONFIRMED_S if exchange.is_unconfirmed else 0)
+
+    async def _where_it_lies(self, request: ModelRequest, caller: Caller, steering: Steering | None) -> Steering | None:
+        """A conversation that a provider keeps goes on there, for its own caller only; who needs no key may name any."""
+        previous = text_of(request.fields["previous_response_id"])
+        if previous is None:
+            return steering
+        found = await self._repetitions.reader.stored_response(previous)
+        if found is None and caller.key is None:
+            return steering
+        if found is None or found.caller != caller.key_id:
+            raise NotFound(f"There is no response {previous[:80]!r} of this key.", param="previous_response_id")
+        return msgspec.structs.replace(steering or Steering(), only=(found.provider,))
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange, first: First | None) -> None:
         # Taken out: else client, cycle and scope would hold each other and wait for the garbage collector.

@@ -46,6 +46,14 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         raise InvalidRequest(f"The body is not valid JSON: {_where(body, error)}.") from None
 
 
+def text_of(raw: msgspec.Raw) -> str | None:
+    """A field that should be a text; `None` where it is none."""
+    try:
+        return msgspec.json.decode(raw, type=str)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
 def invalid(error: msgspec.ValidationError) -> InvalidRequest:
     """`Expected `str`, got `int` - at `$.model`` as a sentence with the parameter's name."""
     reason, _, path = str(error).partition(" - at `$")

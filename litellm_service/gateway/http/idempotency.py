@@ -66,6 +66,11 @@ class Repetitions:
         self._reader = reader
         self._in_progress: dict[tuple[str, bytes], bytes] = {}
 
+    @property
+    def reader(self) -> Reader:
+        """The database, as the routes read it."""
+        return self._reader()
+
     async def begin(
         self, caller: str, headers: Mapping[bytes, bytes], path: str, body: bytes
     ) -> First | StoredReplay | None:

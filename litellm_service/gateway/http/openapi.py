@@ -63,6 +63,30 @@ DOCS = (
         streams=True,
     ),
     Doc(
+        method="GET",
+        path="/v1/responses/{response_id}",
+        title="A kept response",
+        about="As its provider keeps it; for the key only that had it made. Passed on to the provider.",
+    ),
+    Doc(
+        method="DELETE",
+        path="/v1/responses/{response_id}",
+        title="Delete a kept response",
+        about="For the key only that had it made. Passed on to the provider.",
+    ),
+    Doc(
+        method="POST",
+        path="/v1/responses/{response_id}/cancel",
+        title="Cancel a response",
+        about="For the key only that had it made. Passed on to the provider.",
+    ),
+    Doc(
+        method="GET",
+        path="/v1/responses/{response_id}/input_items",
+        title="The input of a kept response",
+        about="For the key only that had it made. Passed on to the provider.",
+    ),
+    Doc(
         method="POST",
         path="/v1/messages",
         title="Messages (Anthropic)",

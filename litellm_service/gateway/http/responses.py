@@ -6,6 +6,7 @@ Source: https://platform.openai.com/docs/api-reference/responses/create
 import msgspec
 
 from gateway.domain.entry import Operation
+from gateway.domain.errors import InvalidRequest
 from gateway.domain.request import ModelRequest
 from gateway.http.body import decode
 from gateway.http.openai import (
@@ -31,6 +32,7 @@ class _Body(msgspec.Struct):
     max_output_tokens: int | None = None
     user: str | None = None
     service_tier: str | None = None
+    background: bool | None = None
 
 
 _body = msgspec.json.Decoder(_Body)
@@ -42,6 +44,11 @@ def parse(body: bytes, headers: dict[bytes, bytes], _target: str = "") -> ModelR
     """Raises `InvalidRequest`. The application is named by `x-application-id`, the user by `x-user-id` or the body's `user`."""
     read = decode(body, _body)
     fields = decode(body, _fields)
+    if read.background:
+        raise InvalidRequest(
+            "background: not offered here: what it used would be known only to who asks for it later. Use a stream instead.",
+            param="background",
+        )
     messages = _messages(read.input)
     return ModelRequest(
         operation=Operation.CHAT,

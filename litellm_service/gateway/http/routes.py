@@ -10,7 +10,19 @@ from starlette.routing import Route, Router
 
 from gateway.domain.errors import MethodNotAllowed, NotAllowed, NotFound
 from gateway.domain.key import Role
-from gateway.http import anthropic, chat, export, gemini, metrics, openai, openapi, requests, responses, usage
+from gateway.http import (
+    anthropic,
+    chat,
+    export,
+    gemini,
+    metrics,
+    openai,
+    openapi,
+    requests,
+    responses,
+    stored_responses,
+    usage,
+)
 from gateway.http.admin import audit, budgets, keys, limits, me, prices
 from gateway.http.answering import CallingRoute, Parse
 from gateway.http.charging import check_route
@@ -52,6 +64,10 @@ def routes(health: Health, models: ModelList, identity: Identity) -> list[Route]
         ("GET", "/api/user/{user_id}/usage", EVERYBODY, usage.user_usage),
         ("GET", "/api/requests", EVERYBODY, requests.request_list),
         ("GET", "/api/requests/{request_id}", EVERYBODY, requests.request_detail),
+        ("GET", "/v1/responses/{response_id}", EVERYBODY, stored_responses.passed_on),
+        ("DELETE", "/v1/responses/{response_id}", EVERYBODY, stored_responses.passed_on),
+        ("POST", "/v1/responses/{response_id}/cancel", EVERYBODY, stored_responses.passed_on),
+        ("GET", "/v1/responses/{response_id}/input_items", EVERYBODY, stored_responses.passed_on),
         ("GET", "/api/me", EVERYBODY, me.me),
         ("GET", "/api/providers", READERS, me.providers),
         ("GET", "/api/routes", READERS, me.routes),

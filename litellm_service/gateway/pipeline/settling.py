@@ -72,6 +72,7 @@ def settlement(exchange: Exchange, ending: Ending, *, keep_content: bool) -> Set
         messages=request.messages if keep_content else None,
         finish_reason=reader.finish_reason if reader is not None else None,
         reason=exchange.reason,
+        stored_response=reader.kept_as if reader is not None else None,
     )
 
 

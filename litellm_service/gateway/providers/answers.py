@@ -58,6 +58,7 @@ class AnswerReader:
         self.finish_reason: str | None = None
         self.service_tier: str | None = None
         self.refused = False
+        self.kept_as: str | None = None
         self.finished = False
         self.terminated = False
 
@@ -182,6 +183,7 @@ class AnswerReader:
         if heard.counted:
             self.counted.append(heard.counted)
         self.refused = self.refused or heard.is_refusal
+        self.kept_as = heard.kept_as or self.kept_as
         if heard.finish_reason is not None:
             self.finish_reason = heard.finish_reason
         if not (heard.finishes or heard.terminates):

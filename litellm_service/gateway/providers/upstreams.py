@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+from gateway.domain.errors import ProviderUnavailable
 from gateway.domain.failpoint import failpoint
 from gateway.domain.request import ModelRequest
 from gateway.providers import demo
+from gateway.providers.answers import MAX_ANSWER_BYTES
 from gateway.providers.calls import Call, Calls
 from gateway.providers.connection import Timeouts
 from gateway.providers.deployment import Deployment, Endpoint
@@ -55,6 +57,25 @@ class Upstreams:
         if reply.status != 200:
             raise await refusal(reply, endpoint)
         return reply
+
+    async def ask(self, endpoint: Endpoint, method: str, path: str, request_id: str) -> tuple[int, bytes]:
+        """Status and body of what an endpoint says of something that it keeps; raises `ProviderError`."""
+        if endpoint.origin is None:
+            raise ProviderUnavailable(f"{endpoint.provider.title} cannot be asked this.", never_sent=True)
+        connection = await self._transport.connect(endpoint.origin, self._timeouts)
+        connection.begin(
+            b"%s %s%s HTTP/1.1\r\n%sx-request-id: %s\r\ncontent-length: 0\r\n\r\n"
+            % (method.encode(), endpoint.path.encode(), path.encode(), endpoint.headers, request_id.encode()),
+            self._timeouts,
+        )
+        await connection.head()
+        parts, size = [], 0
+        while data := await connection.read():
+            parts.append(data)
+            size += len(data)
+            if size > MAX_ANSWER_BYTES:
+                connection.abort(ProviderUnavailable("The provider's answer is too large."))
+        return connection.status, b"".join(parts)
 
 
 def _request(endpoint: Endpoint, call: Call, request_id: str) -> bytes:

@@ -145,6 +145,13 @@ class StoredReplay(msgspec.Struct, frozen=True):
     body: bytes | None
 
 
+class StoredResponse(msgspec.Struct, frozen=True):
+    """Whose a response is that a provider keeps (`caller`: the key's id), and which provider."""
+
+    caller: str
+    provider: str
+
+
 class AuditQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which changes by administrators: newest first, before the id `before_id`; an empty text narrows nothing."""
 

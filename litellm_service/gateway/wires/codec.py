@@ -31,6 +31,7 @@ class Heard(msgspec.Struct, kw_only=True):
     stream may follow. `terminates`: nothing follows. `is_usage_only`: nothing but usage is in it. `error` is the JSON of an error
     that the provider reports instead of an answer. `deltas` are there where the reader was asked to translate. `ignored`: an event
     without meaning, such as a ping. `is_refusal`: the model declines.
+    `kept_as` is the id of an answer that the provider keeps.
     """
 
     text: str = ""
@@ -43,6 +44,7 @@ class Heard(msgspec.Struct, kw_only=True):
     is_usage_only: bool = False
     ignored: bool = False
     is_refusal: bool = False
+    kept_as: str | None = None
     error: bytes = b""
     deltas: list[Delta] = []
 

@@ -183,6 +183,15 @@ CREATE TABLE histogram_names (
     PRIMARY KEY (ref, hour)
 ) WITHOUT ROWID;
 
+CREATE TABLE stored_responses (
+    response_id TEXT PRIMARY KEY,
+    caller TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX stored_responses_by_time ON stored_responses (created_at_ms);
+
 CREATE INDEX rollups_by_key ON rollups (key_ref, quarter);
 
 ALTER TABLE ledger ADD COLUMN newly_priced INTEGER NOT NULL DEFAULT 0;

@@ -11,7 +11,7 @@ from gateway.domain.errors import GatewayError
 from gateway.domain.event import Delivered, Event
 from gateway.domain.failpoint import failpoint
 from gateway.domain.time import now_ms
-from gateway.store.sqlite import administration, corrections, events, refusals, rows
+from gateway.store.sqlite import administration, corrections, events, refusals, rows, stored_responses
 from gateway.store.sqlite.budgets import Accounts, BudgetAccounts
 from gateway.store.sqlite.dimensions import Interner, Refs
 from gateway.store.sqlite.refusals import RefusalKey
@@ -42,6 +42,7 @@ class _Rows:
     requests: list[Row] = field(default_factory=list)
     facts: list[Facts] = field(default_factory=list)
     replays: list[Row] = field(default_factory=list)
+    stored_responses: list[Row] = field(default_factory=list)
     opened: dict[int, _Open] = field(default_factory=dict)
     closed: list[int] = field(default_factory=list)
     next_ledger_id: int = 0
@@ -205,6 +206,9 @@ class BatchWriter:
             batch.requests.append(self._requests.row(settlement, known.refs))
         if settlement.replay is not None:
             batch.replays.append(rows.replay_row(settlement))
+        if settlement.stored_response is not None:
+            hold = settlement.hold
+            batch.stored_responses.append((settlement.stored_response, hold.key_id, hold.provider, hold.admitted_at_ms))
 
     def _take_correction(self, batch: _Rows, correction: Correction, at_ms: int) -> None:
         price_id = self._interner.price_id(correction.price)
@@ -235,6 +239,7 @@ class BatchWriter:
             (rows.INSERT_LEDGER, batch.ledger),
             (rows.INSERT_REQUEST, batch.requests),
             (rows.PUT_REPLAY, batch.replays),
+            (stored_responses.PUT, batch.stored_responses),
         ):
             if waiting:
                 connection.executemany(statement, waiting)

@@ -20,11 +20,12 @@ from gateway.store.questions import (
     PricedAttempt,
     RequestQuery,
     StoredReplay,
+    StoredResponse,
     Stretch,
     UsageAnswer,
     UsageQuestion,
 )
-from gateway.store.sqlite import replays
+from gateway.store.sqlite import replays, stored_responses
 from gateway.store.sqlite.administration import audit_entries
 from gateway.store.sqlite.attempt_reading import attempts
 from gateway.store.sqlite.refusal_reading import refusals
@@ -82,6 +83,10 @@ class Reader:
     async def replay(self, caller: str, name: bytes, since_ms: int) -> StoredReplay | None:
         """How a caller's request with this `Idempotency-Key` (its digest) was answered, if it was since then."""
         return await self._read(lambda connection: replays.find(connection, caller, name, since_ms))
+
+    async def stored_response(self, response_id: str) -> StoredResponse | None:
+        """Whose a response is that a provider keeps, and where it lies."""
+        return await self._read(lambda connection: stored_responses.find(connection, response_id))
 
     async def attempts(self, query: AttemptQuery) -> list[PricedAttempt]:
         """The next settled attempts of a range, in the order of their rows."""

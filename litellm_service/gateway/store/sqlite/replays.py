@@ -5,6 +5,7 @@ import sqlite3
 from gateway.domain.entry import REPLAYS_KEPT_MS
 from gateway.domain.time import id_text
 from gateway.store.questions import StoredReplay
+from gateway.store.sqlite import stored_responses
 
 FORGET_EVERY_MS = 60_000
 
@@ -19,7 +20,7 @@ def find(connection: sqlite3.Connection, caller: str, name: bytes, since_ms: int
 
 
 class Forgetting:
-    """Deletes answers that have been kept long enough, now and then."""
+    """Deletes answers, and whose responses are, that have been kept long enough, now and then."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -30,3 +31,4 @@ class Forgetting:
         if at_ms >= self._next_ms:
             self._next_ms = at_ms + FORGET_EVERY_MS
             self._connection.execute(_FORGET, (at_ms - REPLAYS_KEPT_MS,))
+            self._connection.execute(stored_responses.FORGET, (at_ms - stored_responses.KEPT_MS,))

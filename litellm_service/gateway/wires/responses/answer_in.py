@@ -18,7 +18,9 @@ _COUNTED = {
     "response.function_call_arguments.delta", "response.custom_tool_call_input.delta", "response.mcp_call_arguments.delta",
     "response.code_interpreter_call_code.delta",
 }  # fmt: skip
-_ENDS = {"response.completed", "response.incomplete"}
+_ENDS = {"response.completed", "response.incomplete", "response.failed"}
+_DONE = b"[DONE]"
+_UNEXPLAINED = b'{"code":"server_error","message":"The provider failed without a reason."}'
 
 
 class _Part(msgspec.Struct):
@@ -42,10 +44,12 @@ class _Incomplete(msgspec.Struct):
 
 
 class _Response(msgspec.Struct):
+    id: str | None = None
+    store: bool | None = None
     status: str | None = None
     error: msgspec.Raw = _NOTHING
     incomplete_details: _Incomplete | None = None
-    output: list[_Item] | None = None
+    output: msgspec.Raw = _NOTHING
     usage: msgspec.Raw = _NOTHING
     service_tier: str | None = None
 
@@ -61,6 +65,8 @@ class _Event(msgspec.Struct):
 
 _event = msgspec.json.Decoder(_Event)
 _response = msgspec.json.Decoder(_Response)
+_items = msgspec.json.Decoder(list[msgspec.Raw])
+_item = msgspec.json.Decoder(_Item)
 _text = msgspec.json.Decoder(str)
 
 
@@ -68,12 +74,14 @@ class Decoder:
     """Reads one reply."""
 
     def event(self, payload: bytes) -> Heard:
-        """The data of one event; raises `Unreadable`."""
+        """The data of one event; raises `Unreadable`. Compatible servers end a stream with `[DONE]`."""
+        if payload == _DONE:
+            return Heard(terminates=True)
         event = _decoded(payload, _event)
         kind = event.type
         if kind == _WORDS or kind in _COUNTED:
             return _spoken(kind, event.delta)
-        if kind in _ENDS or kind == "response.failed":
+        if kind in _ENDS:
             return _ended(_decoded(event.response, _response))
         if kind == "error" or _given(event.error):
             stated = {"message": event.message, "code": event.code}
@@ -85,11 +93,13 @@ class Decoder:
     def whole(self, body: bytes) -> Heard:
         """A reply that was not streamed; raises `Unreadable`."""
         response = _decoded(body, _response)
-        if response.output is None and not _given(response.error):
+        output = _given(response.output)
+        if not output and not _given(response.error):
             raise _unreadable(body)
         heard = _ended(response)
-        for item in response.output or ():
-            _note(item, heard)
+        if not heard.error:
+            for item in _decoded(output, _items):
+                _note(item, heard)
         return heard
 
 
@@ -103,12 +113,13 @@ def _spoken(kind: str, delta: msgspec.Raw) -> Heard:
 
 def _ended(response: _Response) -> Heard:
     error = _given(response.error)
-    if error and response.status in {None, "failed", "cancelled"}:
-        return Heard(error=error)
+    if response.status == "failed" or (error and response.status in {None, "cancelled"}):
+        return Heard(error=error or _UNEXPLAINED)
     reason = response.status or "completed"
     if response.incomplete_details is not None and response.incomplete_details.reason:
         reason = response.incomplete_details.reason
     return Heard(
+        kept_as=None if response.store is False else response.id,
         usage=_given(response.usage),
         service_tier=response.service_tier,
         finish_reason=reason,
@@ -117,7 +128,13 @@ def _ended(response: _Response) -> Heard:
     )
 
 
-def _note(item: _Item, heard: Heard) -> None:
+def _note(raw: msgspec.Raw, heard: Heard) -> None:
+    """Items that OpenAI's own tools made may have anything in these fields; their JSON counts as it stands."""
+    try:
+        item = _item.decode(raw)
+    except _UNREADABLE:
+        heard.counted += bytes(raw).decode(errors="replace")
+        return
     for part in item.content or ():
         words = part.text or part.refusal or ""
         heard.counted += words
