@@ -11,12 +11,14 @@ from gateway.domain.errors import NotFound
 from gateway.domain.key import Key
 from gateway.domain.money import PICO_PER_MILLION_USD
 from gateway.domain.price import Price
-from gateway.domain.time import now_ms
+from gateway.domain.time import iso_z, now_ms
+from gateway.http.protocol import HEADERS
 from gateway.metering.models import ModelInfo, ModelMap
 from gateway.metering.prices import PriceBook
 from gateway.providers.catalog import Provider
 
 CREATED = 1_700_000_000
+ANTHROPIC_VERSION = b"anthropic-version"
 
 
 class ModelList:
@@ -52,21 +54,35 @@ class ModelList:
         return Response(listed, media_type="application/json")
 
     async def openai(self, request: Request) -> Response:
-        """The models that can be called now, in OpenAI's form."""
-        key = _limiting_key(request)
-        data = [
-            entry for name, entry in self._callable().items() if key is None or key.allows_model(name, _target(entry))
-        ]
-        return _json({"object": "list", "data": data})
+        """The models that can be called now, in OpenAI's form, or in Anthropic's for its clients."""
+        found = self._allowed(request)
+        if ANTHROPIC_VERSION in request.scope[HEADERS]:
+            return _json(_anthropic_list(found))
+        return _json({"object": "list", "data": found})
 
     async def openai_one(self, request: Request) -> Response:
         """One of them; raises `NotFound`."""
-        found, key = self._callable().get(request.path_params["model"]), _limiting_key(request)
-        if found is None or not (key is None or key.allows_model(request.path_params["model"], _target(found))):
-            raise NotFound(
-                f"There is no callable model {request.path_params['model'][:100]!r}; GET /v1/models lists them."
-            )
-        return _json(found)
+        found = self._one(request)
+        return _json(_anthropic(found) if ANTHROPIC_VERSION in request.scope[HEADERS] else found)
+
+    async def google(self, request: Request) -> Response:
+        """The models that can be called now, in Google's form."""
+        return _json({"models": [_google(entry) for entry in self._allowed(request)]})
+
+    async def google_one(self, request: Request) -> Response:
+        """One of them; raises `NotFound`."""
+        return _json(_google(self._one(request)))
+
+    def _allowed(self, request: Request) -> list[dict[str, object]]:
+        key, known = _limiting_key(request), self._callable()
+        return [entry for name, entry in known.items() if key is None or key.allows_model(name, _target(entry))]
+
+    def _one(self, request: Request) -> dict[str, object]:
+        name, key = request.path_params["model"], _limiting_key(request)
+        found = self._callable().get(name)
+        if found is None or not (key is None or key.allows_model(name, _target(found))):
+            raise NotFound(f"There is no callable model {name[:100]!r}; GET /v1/models lists them.")
+        return found
 
     def _listed(self) -> dict[str, Any]:
         entries = {name: self._entries(row) for name, row in self._shown()}
@@ -116,6 +132,41 @@ class ModelList:
                 known = self._openai.get(target, {"owned_by": "alias"})
                 self._openai[alias] = {**known, "id": alias, "object": "model", "created": CREATED, "alias_of": target}
         return self._openai
+
+
+def _anthropic_list(found: list[dict[str, object]]) -> dict[str, object]:
+    """Source: https://docs.claude.com/en/api/models-list; all on one page."""
+    ids = [entry["id"] for entry in found]
+    return {
+        "data": [_anthropic(entry) for entry in found],
+        "has_more": False,
+        "first_id": ids[0] if ids else None,
+        "last_id": ids[-1] if ids else None,
+    }
+
+
+def _anthropic(entry: dict[str, object]) -> dict[str, object]:
+    made = iso_z(CREATED * 1000)
+    return {
+        "id": entry["id"],
+        "type": "model",
+        "display_name": entry.get("name", entry["id"]),
+        "created_at": made,
+        "lifecycle": "active",
+        "max_input_tokens": entry.get("context_window"),
+        "max_tokens": entry.get("max_output_tokens"),
+    }
+
+
+def _google(entry: dict[str, object]) -> dict[str, object]:
+    """Source: https://ai.google.dev/api/models#Model."""
+    return {
+        "name": f"models/{entry['id']}",
+        "displayName": entry.get("name", entry["id"]),
+        "inputTokenLimit": entry.get("context_window"),
+        "outputTokenLimit": entry.get("max_output_tokens"),
+        "supportedGenerationMethods": ["generateContent", "streamGenerateContent"],
+    }
 
 
 def _per_million(price: Price | None, rate: Callable[[Price], int | None]) -> float | None:

@@ -87,6 +87,18 @@ DOCS = (
         about="For the key only that had it made. Passed on to the provider.",
     ),
     Doc(
+        method="GET",
+        path="/v1beta/models",
+        title="Models (Gemini)",
+        about="What can be called now, in Google's form.",
+    ),
+    Doc(
+        method="GET",
+        path="/v1beta/models/{model}",
+        title="One model (Gemini)",
+        about="One of them, in Google's form.",
+    ),
+    Doc(
         method="POST",
         path="/v1/messages",
         title="Messages (Anthropic)",

@@ -64,6 +64,8 @@ def routes(health: Health, models: ModelList, identity: Identity) -> list[Route]
         ("GET", "/api/user/{user_id}/usage", EVERYBODY, usage.user_usage),
         ("GET", "/api/requests", EVERYBODY, requests.request_list),
         ("GET", "/api/requests/{request_id}", EVERYBODY, requests.request_detail),
+        ("GET", "/v1beta/models", EVERYBODY, models.google),
+        ("GET", "/v1beta/models/{model:path}", EVERYBODY, models.google_one),
         ("GET", "/v1/responses/{response_id}", EVERYBODY, stored_responses.passed_on),
         ("DELETE", "/v1/responses/{response_id}", EVERYBODY, stored_responses.passed_on),
         ("POST", "/v1/responses/{response_id}/cancel", EVERYBODY, stored_responses.passed_on),
