@@ -3,6 +3,7 @@
 Source: https://platform.openai.com/docs/api-reference/responses/create
 """
 
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
@@ -15,7 +16,7 @@ from gateway.wires.responses.items_in import Item, conversation
 _NOTHING = msgspec.Raw()
 _STEERING = {"model", "models", "provider", "route", "preset", "fallbacks"}
 _HARMLESS = {
-    "metadata", "store", "include", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "safety_identifier",
+    "metadata", "store", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "safety_identifier",
     "stream_options", "max_tool_calls", "client_metadata",
 }  # fmt: skip
 
@@ -52,6 +53,8 @@ class _Reasoning(msgspec.Struct):
     effort: Effort | None = None
     summary: str | None = None
     generate_summary: str | None = None
+    context: str | None = None
+    mode: str | None = None
 
 
 class _Body(msgspec.Struct):
@@ -70,6 +73,7 @@ class _Body(msgspec.Struct):
     service_tier: str | None = None
     stream: bool | None = None
     truncation: str | None = None
+    include: list[str] | None = None
 
 
 _body = msgspec.json.Decoder(_Body)
@@ -84,15 +88,12 @@ def read(fields: dict[str, msgspec.Raw]) -> Prompt:
         for name in fields
         if name not in _READ and not says_nothing(fields[name])
     ]
-    system, turns = conversation(body.input or "")
+    system, turns = conversation(body.input or "", unsaid)
     if body.instructions:
         system.insert(0, Text(text=body.instructions))
     if not turns and not system:
         raise InvalidRequest("input: at least one message with words in it is needed.", param="input")
-    if body.truncation == "auto":
-        unsaid.append(Unsaid("truncation"))
-    if body.text is not None and body.text.verbosity not in {None, "medium"}:
-        unsaid.append(Unsaid("text.verbosity", harmless=True))
+    unsaid += _unsaid_details(body)
     prompt = Prompt(
         turns=turns,
         system=system,
@@ -112,6 +113,20 @@ def read(fields: dict[str, msgspec.Raw]) -> Prompt:
     )
     _choose(prompt, body)
     return prompt
+
+
+def _unsaid_details(body: _Body) -> Iterator[Unsaid]:
+    """Reasoning that must come back is always included; other providers' answers have none of the rest."""
+    if body.truncation not in {None, "disabled"}:
+        yield Unsaid("truncation")
+    if set(body.include or ()) - {"reasoning.encrypted_content"}:
+        yield Unsaid("include", harmless=True)
+    if body.text is not None and body.text.verbosity not in {None, "medium"}:
+        yield Unsaid("text.verbosity", harmless=True)
+    if body.reasoning is not None and body.reasoning.context not in {None, "auto"}:
+        yield Unsaid("reasoning.context", harmless=True)
+    if body.reasoning is not None and body.reasoning.mode not in {None, "standard"}:
+        yield Unsaid("reasoning.mode")
 
 
 def _tools(body: _Body, unsaid: list[Unsaid]) -> list[Tool]:
