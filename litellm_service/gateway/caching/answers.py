@@ -17,7 +17,7 @@ from gateway.domain.time import now_ms
 
 log = logging.getLogger(__name__)
 
-FORMAT = b"1"
+FORMAT = b"2"
 MAX_ANSWER_BYTES = 1_000_000
 Wish = Literal["use", "renew", "off"]
 _WISHES: dict[bytes, Wish] = {b"use": "use", b"renew": "renew", b"off": "off"}
@@ -37,8 +37,11 @@ _ELSEWHERE = (
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer: the bytes that its client was sent; the cost that it saves from now on."""
+    """One answer: the bytes that its client was sent, who gave it, and the cost that it saves from now on."""
 
+    model: str
+    provider: str
+    upstream_model: str
     body: bytes
     text: str
     finish_reason: str | None

@@ -1,6 +1,7 @@
 """Sending one answer to its client, plain or streamed."""
 
 import asyncio
+from collections.abc import Sequence
 
 from gateway.caching.answers import MAX_ANSWER_BYTES
 from gateway.domain.entry import Replay
@@ -13,6 +14,7 @@ from gateway.http.protocol import Client
 from gateway.http.replying import Send, send_bytes, send_error
 from gateway.http.wires import Answer, ClientWire
 from gateway.providers.answers import Piece
+from gateway.providers.deployment import headers_of
 
 KEEP_ALIVE_S = 15
 CLIENT_STALL_S = 60
@@ -188,7 +190,12 @@ def _route_headers(exchange: Exchange) -> RawHeaders:
     limits = exchange.taken.headers(monotonic()) if exchange.taken is not None else ()
     dropped = ((b"x-gateway-dropped", ", ".join(exchange.call.dropped).encode()),) if exchange.call.dropped else ()
     attempts = (b"x-gateway-attempts", b"%d" % exchange.attempts)
-    return [*exchange.deployment.headers, attempts, *dropped, *limits, *_cache_headers(exchange)]
+    return [*_answered_by(exchange), attempts, *dropped, *limits, *_cache_headers(exchange)]
+
+
+def _answered_by(exchange: Exchange) -> Sequence[tuple[bytes, bytes]]:
+    kept = exchange.kept
+    return exchange.deployment.headers if kept is None else headers_of(kept.provider, kept.model)
 
 
 def _cache_headers(exchange: Exchange) -> RawHeaders:

@@ -1,5 +1,7 @@
 """What is kept of answers: their content in the ledger, and whole ones in the response cache."""
 
+import msgspec
+
 from gateway.caching.answers import AnswerCache, Kept, key_of, may_be_kept
 from gateway.domain.entry import CostSource, Operation, Outcome, Settlement
 from gateway.domain.time import monotonic, now_ms
@@ -45,8 +47,9 @@ class Keeping:
         if settled.outcome is not Outcome.COMPLETED or settled.http_status != 200:
             return
         if may_be_kept(settled.finish_reason, body, refused=reader.refused):
+            hold = settled.hold
             kept = Kept(
-                body=body, text=reader.full_text, finish_reason=settled.finish_reason,
+                model=hold.model, provider=hold.provider, upstream_model=hold.upstream_model, body=body, text=reader.full_text, finish_reason=settled.finish_reason,
                 cost_nano_usd=settled.cost_nano_usd, stored_at_ms=now_ms(),
             )  # fmt: skip
             await self._cache.keep(exchange.cache_key, kept)
@@ -55,7 +58,10 @@ class Keeping:
 def hit(exchange: Exchange, kept: Kept, *, keep_content: bool) -> Settlement:
     """What the ledger is told of an answer from the cache: nothing was used, it costs nothing, and so much was saved."""
     request, took_us = exchange.request, int((monotonic() - exchange.received_at) * 1e6)
-    exchange.hold.amount_nano_usd = 0
+    exchange.hold = msgspec.structs.replace(
+        exchange.hold, amount_nano_usd=0, price=None,
+        model=kept.model, provider=kept.provider, upstream_model=kept.upstream_model,
+    )  # fmt: skip
     return Settlement(
         hold=exchange.hold,
         outcome=Outcome.COMPLETED,

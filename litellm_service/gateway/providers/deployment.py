@@ -35,6 +35,14 @@ class Endpoint(msgspec.Struct, frozen=True):
         return ("anthropic",) if row.wire == "anthropic" else ("gemini",)
 
 
+def headers_of(provider: str, model: str) -> tuple[tuple[bytes, bytes], ...]:
+    """What tells a client where its request went."""
+    return (
+        (b"x-gateway-provider", provider.encode()),
+        (b"x-gateway-model", model.encode("utf-8", "replace")),
+    )
+
+
 class Deployment(msgspec.Struct, frozen=True):
     """`model` is our canonical `provider/model`; `upstream_model` is the name at the provider.
 

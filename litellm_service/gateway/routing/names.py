@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from gateway.domain.errors import ProviderNotConfigured, UnknownModel
-from gateway.providers.deployment import Deployment, Endpoint
+from gateway.providers.deployment import Deployment, Endpoint, headers_of
 
 CACHE_SIZE = 10_000
 MAX_ALIAS_DEPTH = 8
@@ -49,11 +49,7 @@ class Names:
         if provider.name in self._missing:
             raise ProviderNotConfigured(self._missing[provider.name])
         canonical = f"{provider.name}/{name}"
-        headers = (
-            (b"x-gateway-provider", provider.name.encode()),
-            (b"x-gateway-model", canonical.encode("utf-8", "replace")),
-        )
-        return Deployment(endpoint, canonical, name, headers)
+        return Deployment(endpoint, canonical, name, headers_of(provider.name, canonical))
 
     def unaliased(self, model: str) -> str:
         """The name behind an alias; raises `UnknownModel` for aliases that lead in a circle."""

@@ -140,6 +140,15 @@ async def test_a_hit_needs_rights_and_takes_no_budget(tmp_path):
         assert (account.spent_nano_usd, account.held_nano_usd) == (spent, 0)
 
 
+async def test_a_hit_counts_for_the_deployment_that_gave_the_answer(tmp_path):
+    (tmp_path / "gateway.toml").write_text('[routes.r]\ndeployments = ["demo/error", "demo/priced"]\n')
+    async with running(tmp_path, GATEWAY_CONFIG=str(tmp_path / "gateway.toml"), **ON) as gateway:
+        first, second = await ask(gateway, model="r"), await ask(gateway, model="r")
+        assert (first.headers["x-gateway-attempts"], second.headers["x-gateway-cache"]) == ("2", "hit")
+        assert second.headers["x-gateway-model"] == "demo/priced"
+    assert [row[0] for row in rows(tmp_path, "SELECT model FROM requests")] == ["demo/priced", "demo/priced"]
+
+
 async def test_a_kept_answer_is_forgotten_after_its_time(tmp_path):
     async with running(tmp_path, GATEWAY_CACHE_TTL_S="0.2") as gateway:
         await ask(gateway)

@@ -1,10 +1,12 @@
 // One request: its receipt, where the time went, what was said, what was tried.
+
 import { ApiError } from "./api.js";
 import { byId, CopyButton, html, Icon, render, useState } from "./core.js";
 import { cost, count, DASH, duration, exactCost, NOT_PRICED, statusWords } from "./format.js";
 import { useLoaded } from "./loading.js";
 import { wallMs } from "./ranges.js";
 import { costSource, Receipt } from "./receipt.js";
+import { conversation } from "./said.js";
 import { startShell } from "./shell.js";
 import { localZone } from "./urlstate.js";
 
@@ -151,20 +153,8 @@ export function saidMessages(record) {
       return [["messages", String(record.messages)]];
     }
   }
-  if (Array.isArray(messages) && messages.length)
-    return messages.map((message) => [String(message.role ?? "message"), contentText(message)]);
+  if (messages && (!Array.isArray(messages) || messages.length)) return conversation(messages);
   return record.query ? [["user", String(record.query)]] : [];
-}
-
-/** @param {any} message */
-function contentText({ content, tool_calls: calls }) {
-  const parts =
-    typeof content === "string"
-      ? content
-      : Array.isArray(content)
-        ? content.map((part) => part.text ?? JSON.stringify(part)).join("\n")
-        : "";
-  return calls ? `${parts}${parts ? "\n" : ""}${JSON.stringify(calls, null, 2)}` : parts;
 }
 
 /** @param {{ record: Detail }} props */
@@ -199,7 +189,7 @@ function Bill({ record }) {
       )}</tbody>
       <tfoot><tr><th scope="row">Total</th><td></td><td></td><td class="cost" data-testid="bill-total" data-amount=${record.cost_nano_usd}>${record.cost_source === "estimated" ? "≈ " : ""}${exactCost(record.cost_nano_usd)}</td></tr></tfoot>
     </table>
-    <p class="caption">${[price && `Price of ${price.name}, version ${price.version}, from ${price.source}`, record.cost_source === "estimated" && "tokens were estimated", record.attempts > 1 && "earlier attempts are listed under Attempts", correctionsOf(record).length > 0 && "corrected afterwards: see Attempts"].filter(Boolean).join("; ")}</p>
+    <p class="caption">${[price && `Price of ${price.name}, version ${price.version}, from ${price.source}`, record.cost_source === "estimated" && "tokens were estimated", savedWords(record), record.attempts > 1 && "earlier attempts are listed under Attempts", correctionsOf(record).length > 0 && "corrected afterwards: see Attempts"].filter(Boolean).join("; ")}</p>
   <//>`;
 }
 
@@ -209,17 +199,17 @@ function Attempts({ record }) {
   const corrections = correctionsOf(record);
   return html`<${Section} title=${`Attempts (${attempts.length})`} name="attempts">
     <div class="table-scroll" role="region" tabindex="0" aria-label="Attempts: table"><table class="data" aria-label="Attempts">
-      <thead><tr><th scope="col" class="num">No.</th><th scope="col">Provider</th><th scope="col">Outcome</th><th scope="col" class="num">Time</th><th scope="col" class="num">First token</th><th scope="col" class="num">Cost</th></tr></thead>
+      <thead><tr><th scope="col" class="num">No.</th><th scope="col">Provider</th><th scope="col">Outcome</th><th scope="col">Why there</th><th scope="col" class="num">Time</th><th scope="col" class="num">First token</th><th scope="col" class="num">Cost</th></tr></thead>
       <tbody>${attempts.map(
         (
           /** @type {any} */ attempt,
         ) => html`<tr><td class="num">${attempt.attempt + 1}</td><td>${attempt.provider}<span class="quiet"> ${attempt.upstream_model}</span></td>
           <td><span class=${`pill ${attempt.http_status >= 400 ? "err" : "ok"}`}>${attempt.http_status}</span> ${attempt.error_code ?? attempt.outcome}</td>
-          <td class="num">${duration(attempt.response_time)}</td><td class="num">${duration(attempt.time_to_first_token)}</td><td class="num" title=${exactCost(attempt.cost_nano_usd)}>${cost(attempt.cost_nano_usd == null ? null : attempt.cost_nano_usd / 1e9)}</td></tr>`,
+          <td class="quiet">${attempt.reason ?? DASH}</td><td class="num">${duration(attempt.response_time)}</td><td class="num">${duration(attempt.time_to_first_token)}</td><td class="num" title=${exactCost(attempt.cost_nano_usd)}>${cost(attempt.cost_nano_usd == null ? null : attempt.cost_nano_usd / 1e9)}</td></tr>`,
       )}${corrections.map(
         (
           /** @type {any} */ one,
-        ) => html`<tr data-testid="correction"><td class="num">${DASH}</td><td colspan="4">Cost corrected${one.recorded_at ? ` on ${when(one.recorded_at)}` : ""}</td>
+        ) => html`<tr data-testid="correction"><td class="num">${DASH}</td><td colspan="5">Cost corrected${one.recorded_at ? ` on ${when(one.recorded_at)}` : ""}</td>
           <td class="num" title=${exactCost(one.cost_nano_usd)}>${differenceWords(one.cost_nano_usd)}</td></tr>`,
       )}</tbody>
     </table></div>
@@ -228,6 +218,12 @@ function Attempts({ record }) {
 
 /** What was added to the cost afterwards. @param {Detail} record */
 const correctionsOf = (record) => (record.attempts_list ?? []).filter((/** @type {any} */ one) => one.kind === "correction");
+
+/** What an answer from the cache did not cost. @param {Detail} record */
+const savedWords = (record) => {
+  const saved = (record.attempts_list ?? []).find((/** @type {any} */ one) => one.saved_nano_usd)?.saved_nano_usd;
+  return record.cost_source === "cache" && `from the cache${saved ? `, which saved ${exactCost(saved)}` : ""}`;
+};
 
 /** "+$0.0012" @param {number | null} nano */
 const differenceWords = (nano) => (nano != null && nano > 0 ? `+${exactCost(nano)}` : exactCost(nano));

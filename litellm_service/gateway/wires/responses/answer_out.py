@@ -14,6 +14,7 @@ from gateway.wires.neutral import (
     Delta,
     Finish,
     FinishReason,
+    Media,
     MediaDelta,
     RefusalDelta,
     TextDelta,
@@ -23,16 +24,10 @@ from gateway.wires.neutral import (
     ToolCallDelta,
 )
 from gateway.wires.responses.reasoning import wrapped
+from gateway.wires.responses.repeated import repeated
 
 Json = dict[str, Any]
 _INCOMPLETE: dict[FinishReason, str] = {"length": "max_output_tokens", "content_filter": "content_filter"}
-# What a response repeats of its request, and what stands there where the request said nothing.
-_ECHOED: Json = {
-    "instructions": None, "max_output_tokens": None, "max_tool_calls": None, "metadata": {}, "parallel_tool_calls": True,
-    "previous_response_id": None, "reasoning": {"effort": None, "summary": None}, "service_tier": "default", "temperature": 1.0,
-    "text": {"format": {"type": "text"}}, "tool_choice": "auto", "tools": [], "top_logprobs": 0, "top_p": 1.0,
-    "truncation": "disabled", "user": None,
-}  # fmt: skip
 
 
 class Writer:
@@ -43,10 +38,13 @@ class Writer:
         self._number = 0
         self._items: list[Json] = []
         self._open: Json | None = None
-        self._calls: dict[int, Json] = {}
+        self._pieces: list[str] = []  # of the open item's last part: joined once, for adding to a long text copies it
+        self._calls: dict[int, tuple[Json, list[str]]] = {}
         self._events: list[bytes] = []
         self._reason: FinishReason = "stop"
         self._begun = False
+        self._is_streamed = True
+        self._repeated: Json = {}
 
     def some(self, deltas: Sequence[Delta]) -> bytes:
         """The events of more content."""
@@ -70,12 +68,14 @@ class Writer:
 
     def whole(self, deltas: Sequence[Delta], usage: Usage) -> bytes:
         """One response."""
+        self._is_streamed = False
         self._take(deltas)
         return msgspec.json.encode(self._finished(usage))
 
     def _take(self, deltas: Sequence[Delta]) -> None:
         if not self._begun:
             self._begun = True
+            self._repeated = repeated(self._frame.fields)
             for kind in ("response.created", "response.in_progress"):
                 self._emit(kind, response=self._response("in_progress"))
         for delta in deltas:
@@ -94,34 +94,46 @@ class Writer:
             case ToolCallBegin() | ToolCallDelta():
                 self._call(delta)
             case MediaDelta():
-                self._close()
-                self._add({"type": "image_generation_call", "result": delta.media.data or delta.media.url}, "ig")
-                self._close()
+                self._show(delta.media)
             case Finish():
                 self._reason = delta.reason
 
     def _words(self, kind: str, field: str, words: str) -> None:
+        if not words:
+            return
         item = self._opened("message", {"role": "assistant", "content": []}, "msg")
         content = item["content"]
         if not content or content[-1]["type"] != kind:
             self._close_part(item)
-            empty: Json = {"type": kind, field: ""} | (
-                {"annotations": [], "logprobs": []} if kind == "output_text" else {}
-            )
-            content.append(dict(empty))
-            self._of(item, "content_part.added", content_index=len(content) - 1, part=empty)
-        content[-1][field] += words
+            part = {"type": kind, field: ""} | ({"annotations": [], "logprobs": []} if kind == "output_text" else {})
+            content.append(part)
+            self._of(item, "content_part.added", content_index=len(content) - 1, part=part)
+        self._pieces.append(words)
         more: Json = {"logprobs": []} if kind == "output_text" else {}
         self._of(item, f"{kind}.delta", content_index=len(content) - 1, delta=words, **more)
 
     def _think(self, words: str) -> None:
+        if not words:
+            return
         item = self._opened("reasoning", {"summary": []}, "rs")
         if not item["summary"]:
-            empty = {"type": "summary_text", "text": ""}
-            item["summary"].append(dict(empty))
-            self._of(item, "reasoning_summary_part.added", summary_index=0, part=empty)
-        item["summary"][0]["text"] += words
+            part = {"type": "summary_text", "text": ""}
+            item["summary"].append(part)
+            self._of(item, "reasoning_summary_part.added", summary_index=0, part=part)
+        self._pieces.append(words)
         self._of(item, "reasoning_summary_text.delta", summary_index=0, delta=words)
+
+    def _show(self, media: Media) -> None:
+        """Images are items of their own; other media, and images elsewhere, have no word here but a link."""
+        if media.kind != "image" or media.data is None:
+            address = media.url or f"data:{media.mime_type or 'application/octet-stream'};base64,{media.data}"
+            self._words("output_text", "text", f"[{media.kind}]({address})")
+            return
+        self._close()
+        item = self._add({"type": "image_generation_call", "result": None}, "ig")
+        item["result"] = media.data
+        self._of(item, "image_generation_call.completed")
+        self._close()
 
     def _end_thought(self, end: ThinkingEnd) -> None:
         """What must come back with it is in the item when it is done; by itself it is an item of its own."""
@@ -134,13 +146,14 @@ class Writer:
     def _call(self, delta: ToolCallBegin | ToolCallDelta) -> None:
         if isinstance(delta, ToolCallBegin):
             self._close()
-            call = {"type": "function_call", "call_id": delta.id, "name": delta.name, "arguments": ""}
-            self._calls[delta.index] = self._add(call, "fc")
+            call: Json = {"type": "function_call", "call_id": delta.id, "name": delta.name, "arguments": ""}
+            if delta.signature:
+                call["extra_content"] = {"google": {"thought_signature": delta.signature}}
+            self._calls[delta.index] = self._add(call, "fc"), []
             self._open = None
-            return
-        item = self._calls.get(delta.index)
-        if item is not None:
-            item["arguments"] += delta.arguments
+        elif delta.arguments and delta.index in self._calls:
+            item, pieces = self._calls[delta.index]
+            pieces.append(delta.arguments)
             self._of(item, "function_call_arguments.delta", delta=delta.arguments)
 
     def _opened(self, kind: str, fields: Json, prefix: str) -> Json:
@@ -155,8 +168,7 @@ class Writer:
         item = {"id": f"{prefix}_{self._frame.id}_{place}", **fields, "status": "in_progress"}
         self._items.append(item)
         self._open = item
-        begun = {**item, "content": []} if "content" in item else {**item, "summary": []} if "summary" in item else item
-        self._emit("response.output_item.added", output_index=place, item=begun)
+        self._emit("response.output_item.added", output_index=place, item=item)
         return item
 
     def _close(self) -> None:
@@ -165,32 +177,40 @@ class Writer:
             self._open = None
 
     def _done(self, item: Json) -> None:
-        item["status"] = "incomplete" if self._reason == "length" and item is self._items[-1] else "completed"
+        is_cut = self._reason in _INCOMPLETE and item is self._items[-1]
+        item["status"] = "incomplete" if is_cut else "completed"
         self._close_part(item)
-        if item["type"] == "reasoning" and item["summary"]:
-            part = item["summary"][0]
-            self._of(item, "reasoning_summary_text.done", summary_index=0, text=part["text"])
-            self._of(item, "reasoning_summary_part.done", summary_index=0, part=part)
-        if item["type"] == "function_call":
-            item["arguments"] = item["arguments"] or "{}"
-            self._of(item, "function_call_arguments.done", arguments=item["arguments"], name=item["name"])
         self._emit("response.output_item.done", output_index=self._items.index(item), item=item)
 
+    def _done_call(self, item: Json, pieces: list[str]) -> None:
+        item["arguments"] = "".join(pieces) or "{}"
+        self._of(item, "function_call_arguments.done", arguments=item["arguments"], name=item["name"])
+        self._done(item)
+
     def _close_part(self, item: Json) -> None:
-        """The last part of a message is complete."""
-        if item["type"] != "message" or not item["content"]:
+        """The last part of a message, or the summary, is complete."""
+        parts = item.get("content") or item.get("summary")
+        if not parts:
             return
-        part, place = item["content"][-1], len(item["content"]) - 1
+        words, part, place = "".join(self._pieces), parts[-1], len(parts) - 1
+        self._pieces.clear()
+        if part["type"] == "summary_text":
+            part["text"] = words
+            self._of(item, "reasoning_summary_text.done", summary_index=place, text=words)
+            self._of(item, "reasoning_summary_part.done", summary_index=place, part=part)
+            return
         if part["type"] == "output_text":
-            self._of(item, "output_text.done", content_index=place, text=part["text"], logprobs=[])
+            part["text"] = words
+            self._of(item, "output_text.done", content_index=place, text=words, logprobs=[])
         else:
-            self._of(item, "refusal.done", content_index=place, refusal=part["refusal"])
+            part["refusal"] = words
+            self._of(item, "refusal.done", content_index=place, refusal=words)
         self._of(item, "content_part.done", content_index=place, part=part)
 
     def _finished(self, usage: Usage) -> Json:
         self._close()
-        for item in self._calls.values():
-            self._done(item)
+        for item, pieces in self._calls.values():
+            self._done_call(item, pieces)
         self._calls.clear()
         why = _INCOMPLETE.get(self._reason)
         response = self._response("completed" if why is None else "incomplete")
@@ -200,16 +220,17 @@ class Writer:
 
     def _response(self, status: str) -> Json:
         frame = self._frame
-        echoed = {name: frame.fields.get(name, default) for name, default in _ECHOED.items()}
         return {
             "id": f"resp_{frame.id}", "object": "response", "created_at": frame.created_s, "status": status, "background": False,
-            "error": None, "incomplete_details": None, "model": frame.model, "output": [], "store": False, "usage": None, **echoed,
+            "error": None, "incomplete_details": None, "model": frame.model, "output": [], "store": False, "usage": None, **self._repeated,
         }  # fmt: skip
 
     def _of(self, item: Json, kind: str, **fields: object) -> None:
         self._emit(f"response.{kind}", item_id=item["id"], output_index=self._items.index(item), **fields)
 
     def _emit(self, kind: str, **fields: object) -> None:
+        if not self._is_streamed:
+            return
         event = {"type": kind, "sequence_number": self._number, **fields}
         self._number += 1
         self._events.append(b"event: %s\ndata: %s\n\n" % (kind.encode(), msgspec.json.encode(event)))
