@@ -49,8 +49,9 @@ class Keeping:
         if may_be_kept(settled.finish_reason, body, refused=reader.refused):
             hold = settled.hold
             kept = Kept(
-                model=hold.model, provider=hold.provider, upstream_model=hold.upstream_model, body=body, text=reader.full_text, finish_reason=settled.finish_reason,
-                cost_nano_usd=settled.cost_nano_usd, stored_at_ms=now_ms(),
+                model=hold.model, provider=hold.provider, upstream_model=hold.upstream_model, body=body,
+                text=reader.full_text, finish_reason=settled.finish_reason, cost_nano_usd=settled.cost_nano_usd,
+                stored_at_ms=now_ms(),
             )  # fmt: skip
             await self._cache.keep(exchange.cache_key, kept)
 
