@@ -105,7 +105,9 @@ class Writer:
         content = item["content"]
         if not content or content[-1]["type"] != kind:
             self._close_part(item)
-            part = {"type": kind, field: ""} | ({"annotations": [], "logprobs": []} if kind == "output_text" else {})
+            part: Json = {"type": kind, field: ""} | (
+                {"annotations": [], "logprobs": []} if kind == "output_text" else {}
+            )
             content.append(part)
             self._of(item, "content_part.added", content_index=len(content) - 1, part=part)
         self._pieces.append(words)
@@ -222,7 +224,8 @@ class Writer:
         frame = self._frame
         return {
             "id": f"resp_{frame.id}", "object": "response", "created_at": frame.created_s, "status": status, "background": False,
-            "error": None, "incomplete_details": None, "model": frame.model, "output": [], "store": False, "usage": None, **self._repeated,
+            "error": None, "incomplete_details": None, "model": frame.model, "output": [], "store": False, "usage": None,
+            **self._repeated,
         }  # fmt: skip
 
     def _of(self, item: Json, kind: str, **fields: object) -> None:

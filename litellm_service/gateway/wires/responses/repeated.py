@@ -12,9 +12,9 @@ Json = dict[str, Any]
 # What stands there where the request said nothing.
 _UNSTATED: Json = {
     "instructions": None, "max_output_tokens": None, "max_tool_calls": None, "metadata": {}, "parallel_tool_calls": True,
-    "previous_response_id": None, "prompt_cache_key": None, "reasoning": {"effort": None, "summary": None}, "safety_identifier": None,
-    "service_tier": "default", "temperature": 1.0, "text": {"format": {"type": "text"}}, "tool_choice": "auto", "tools": [],
-    "top_logprobs": 0, "top_p": 1.0, "truncation": "disabled", "user": None,
+    "previous_response_id": None, "prompt_cache_key": None, "reasoning": {"effort": None, "summary": None},
+    "safety_identifier": None, "service_tier": "default", "temperature": 1.0, "text": {"format": {"type": "text"}},
+    "tool_choice": "auto", "tools": [], "top_logprobs": 0, "top_p": 1.0, "truncation": "disabled", "user": None,
 }  # fmt: skip
 _UNSTATED_OF_FUNCTION: Json = {"description": None, "parameters": None, "strict": None}
 _Fields = dict[str, msgspec.Raw]
