@@ -13,7 +13,7 @@ FEWEST = 10
 WORST_SHARE = 0.5
 FIRST_EJECTION_S, LONGEST_EJECTION_S = 1.0, 8.0
 LONGEST_COOLING_S = 60.0
-TRIAL_S = 30.0
+TRIAL_S = 5.0
 KNOWN = 10_000
 _SMOOTHING = 0.2
 # A key that does not work, or no such model: the deployment's fault, whatever the request.
@@ -37,11 +37,12 @@ class HealthState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Known:
-    __slots__ = ("calls", "ejections", "last_error", "latency_s", "out_until", "running", "strikes", "trial_until")
+    __slots__ = ("calls", "ejection_s", "last_error", "latency_s", "out_until", "running", "strikes", "trial_until")
 
     def __init__(self) -> None:
         self.calls: deque[tuple[float, bool]] = deque(maxlen=1_000)
-        self.running = self.strikes = self.ejections = 0
+        self.running = self.strikes = 0
+        self.ejection_s = 0.0
         self.out_until: float | None = None
         self.trial_until: float | None = None
         self.latency_s: float | None = None
@@ -50,6 +51,10 @@ class _Known:
     def forget_old(self, now: float) -> None:
         while self.calls and self.calls[0][0] <= now - WINDOW_S:
             self.calls.popleft()
+
+    def forgive(self) -> None:
+        self.strikes, self.ejection_s = 0, 0.0
+        self.out_until = self.trial_until = self.last_error = None
 
 
 class Health:
@@ -76,26 +81,32 @@ class Health:
         """It answered."""
         known = self._of(key)
         known.calls.append((now, True))
-        known.strikes = known.ejections = 0
-        known.out_until = known.trial_until = known.last_error = None
+        known.forgive()
         took = first_token_s if first_token_s is not None else duration_s
         known.latency_s = took if known.latency_s is None else known.latency_s + _SMOOTHING * (took - known.latency_s)
 
     def note_failure(self, key: str, now: float, error: ProviderError) -> None:
-        """It failed; a refusal that is the request's own fault says nothing."""
-        if isinstance(error, ProviderRejected) and error.status not in _OWN_FAULTS:
-            return
+        """It failed; a refusal that is the request's own fault says nothing, but that one which is tried again answers.
+
+        Nor do failures of calls that began before it was put out: it has been found out already.
+        """
         known = self._of(key)
+        if isinstance(error, ProviderRejected) and error.status not in _OWN_FAULTS:
+            if known.trial_until is not None:
+                known.forgive()
+            return
         known.last_error = error.message
         known.calls.append((now, False))
         known.strikes += 1
         if error.retry_after_s:
             known.out_until = max(known.out_until or 0, now + min(error.retry_after_s, LONGEST_COOLING_S))
             known.trial_until = None
+        elif known.out_until is not None and now < known.out_until:
+            return
         elif known.trial_until is not None or self._fails_too_often(known, now):
-            known.out_until = now + min(LONGEST_EJECTION_S, FIRST_EJECTION_S * 2**known.ejections)
+            known.ejection_s = min(LONGEST_EJECTION_S, max(FIRST_EJECTION_S, 2 * known.ejection_s))
+            known.out_until = now + known.ejection_s
             known.trial_until = None
-            known.ejections += 1
 
     def is_open(self, key: str, now: float) -> bool:
         """Whether requests may go there freely."""
