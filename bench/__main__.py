@@ -9,11 +9,12 @@ from bench import install
 from bench.accounting import check
 from bench.measuring import Bench, Scenario
 from bench.places import ROOT, WORK
-from bench.report import report, write
+from bench.report import OTHER_WIRES, report, write
 from bench.systems import System, all_systems
 from bench.upstream import Upstream
 
 EVERY = [Scenario(kind, connections) for kind in ("plain", "stream") for connections in (4, 32, 256)]
+WIRES = [Scenario(kind, 32) for kind in OTHER_WIRES]
 FAST_ONLY = Scenario("stream", 256)  # a slow system would not finish a single stream in the time
 QUICK = [*(Scenario("plain", connections) for connections in (4, 32, 256)), Scenario("stream", 32)]
 QUICK_PEER = [Scenario("plain", 32), Scenario("stream", 32)]
@@ -57,9 +58,10 @@ def _measured(upstream: Upstream, systems: list[System], rounds: int, seconds: f
 
 
 def _scenarios(system: System, *, quick: bool) -> list[Scenario]:
+    wires = [scenario for scenario in WIRES if scenario.kind in system.targets]
     if not quick:
-        return [scenario for scenario in EVERY if not (system.slow and scenario == FAST_ONLY)]
-    return QUICK_PEER if system.is_peer else QUICK
+        return [*(scenario for scenario in EVERY if not (system.slow and scenario == FAST_ONLY)), *wires]
+    return QUICK_PEER if system.is_peer else [*QUICK, *wires]
 
 
 def _chosen(systems: list[System], only: list[str]) -> list[System]:

@@ -24,7 +24,7 @@ DIRECT = "the mock itself"
 
 @dataclass(frozen=True)
 class Scenario:
-    """`kind` is `plain` or `stream`."""
+    """`kind` is `plain`, `stream`, or one of the other wires that only our gateway is asked for."""
 
     kind: str
     connections: int

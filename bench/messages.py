@@ -53,6 +53,87 @@ def plain_answer() -> bytes:
     ).encode()
 
 
+def anthropic_body(model: str) -> bytes:
+    """The same request as Anthropic's clients send it."""
+    said = [{"role": "user", "content": QUESTION}]
+    body = {
+        "model": model,
+        "max_tokens": 400,
+        "system": "You are exact and brief.",
+        "messages": said,
+        "temperature": 0.2,
+    }
+    return json.dumps(body).encode()
+
+
+def anthropic_answer() -> bytes:
+    """The same answer as Anthropic sends it."""
+    return json.dumps(
+        {
+            "id": "msg_BenchBenchBenchBench",
+            "type": "message",
+            "role": "assistant",
+            "model": "claude-sonnet-4-5-20250929",
+            "content": [{"type": "text", "text": ANSWER}],
+            "stop_reason": "end_turn",
+            "stop_sequence": None,
+            "usage": {
+                "input_tokens": 96,
+                "cache_creation_input_tokens": 0,
+                "cache_read_input_tokens": 0,
+                "output_tokens": 58,
+                "service_tier": "standard",
+            },
+        }
+    ).encode()
+
+
+def responses_body(model: str) -> bytes:
+    """The same request as a client of Responses sends it."""
+    body = {
+        "model": model,
+        "instructions": "You are exact and brief.",
+        "input": QUESTION,
+        "temperature": 0.2,
+        "store": False,
+    }
+    return json.dumps(body).encode()
+
+
+def responses_answer() -> bytes:
+    """The same answer as OpenAI's Responses give it."""
+    text = {"type": "output_text", "text": ANSWER, "annotations": [], "logprobs": []}
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [text]}
+    usage = {
+        "input_tokens": 96,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 58,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 154,
+    }
+    return json.dumps(
+        {
+            "id": "resp_BenchBenchBenchBench",
+            "object": "response",
+            "created_at": 1_760_000_000,
+            "status": "completed",
+            "error": None,
+            "incomplete_details": None,
+            "instructions": "You are exact and brief.",
+            "model": "gpt-4o-2024-08-06",
+            "output": [message],
+            "parallel_tool_calls": True,
+            "store": False,
+            "temperature": 0.2,
+            "text": {"format": {"type": "text"}},
+            "tool_choice": "auto",
+            "tools": [],
+            "top_p": 1.0,
+            "usage": usage,
+        }
+    ).encode()
+
+
 def stream_events() -> list[bytes]:
     """The events of a streamed completion: 100 with text, the finish, the usage, the end."""
     deltas = [{"role": "assistant", "content": ""}, *({"content": f" word{n:02}"} for n in range(1, STREAM_CHUNKS))]

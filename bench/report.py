@@ -16,6 +16,7 @@ from bench.systems import System
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 CONNECTIONS = (4, 32, 256)
 BUSY_OTHERS = 0.15
+OTHER_WIRES = ("messages", "responses", "chat to Anthropic", "messages to OpenAI")
 
 
 def report(results: Results, systems: list[System], accounting: Accounting, rounds: int, seconds: float) -> str:
@@ -25,6 +26,7 @@ def report(results: Results, systems: list[System], accounting: Accounting, roun
         f"{rounds} rounds of {seconds:g} s each, medians; systems interleaved, one at a time. {_machine()}",
         "**Plain chat completions**", _plain(results, names),
         "**Streams of 100 chunks, one every 5 ms**", _streams(results, names),
+        "**Other wires, plain, at 32 connections**", _wires(results, names),
         "**Ratios, plain, same run**", _ratios(results, names),
         *_latency(results, names[0]),
         "**Start and memory**", _starts(results, names),
@@ -86,6 +88,23 @@ def _streams(results: Results, names: list[str]) -> str:
             _figure(results, name, Scenario("stream", 32), lambda run: run.p50_ms, "{:,.0f} ms"),
         ])  # fmt: skip
     return _table(head, rows)
+
+
+def _wires(results: Results, names: list[str]) -> str:
+    rows = [
+        [
+            name,
+            kind,
+            _figure(results, name, Scenario(kind, 32), lambda run: run.rate, "{:,.0f}"),
+            _figure(results, name, Scenario(kind, 32), lambda run: run.p50_ms, "{:.1f} / ")
+            + _figure(results, name, Scenario(kind, 32), lambda run: run.p99_ms, "{:.1f} ms"),
+            _figure(results, name, Scenario(kind, 32), lambda run: run.cpu_us, "{:,.0f} µs"),
+        ]
+        for name in names
+        for kind in OTHER_WIRES
+        if (name, f"{kind} 32") in results.runs
+    ]
+    return _table(["system", "route", "requests/s", "p50 / p99", "CPU per request"], rows)
 
 
 def _ratios(results: Results, names: list[str]) -> str:

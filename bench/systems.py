@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.load import Target
-from bench.messages import request_body
+from bench.messages import anthropic_body, request_body, responses_body
 from bench.places import CACHE, PYTHON, ROOT, SERVICE, SYSTEM_CORE, WORK, environment, free_port
 from bench.processes import Process
 from bench.upstream import Upstream, start_nginx
@@ -22,7 +22,7 @@ PORTKEY = CACHE / "portkey" / "node_modules" / "@portkey-ai" / "gateway"
 
 @dataclass(frozen=True)
 class System:
-    """A system under test. `start` gives its process; targets are keyed `plain` and `stream`."""
+    """A system under test. `start` gives its process; targets are keyed by the kinds of scenarios."""
 
     name: str
     settings: str
@@ -85,6 +85,8 @@ def _gateway(upstream: Upstream, name: str, database: Path, headers: dict[str, s
         "GATEWAY_CONFIG": str(WORK / "gateway.toml"),
         "OPENAI_BASE_URL": upstream.plain,
         "OPENAI_API_KEY": "sk-upstream",
+        "ANTHROPIC_BASE_URL": upstream.plain.removesuffix("/v1"),
+        "ANTHROPIC_API_KEY": "sk-upstream",
         "DEEPSEEK_BASE_URL": upstream.stream,
         "DEEPSEEK_API_KEY": "sk-upstream",
     }
@@ -94,8 +96,14 @@ def _gateway(upstream: Upstream, name: str, database: Path, headers: dict[str, s
         command = [str(PYTHON), "api_service.py"]
         return Process(command, SYSTEM_CORE, WORK / "gateway.log", environment(settings), SERVICE)
 
-    url = f"http://127.0.0.1:{port}/v1/chat/completions"
-    targets = _targets(url, url, "openai/gpt-4o", "deepseek/deepseek-chat", headers)
+    base = f"http://127.0.0.1:{port}/v1"
+    url, claude = f"{base}/chat/completions", "anthropic/claude-sonnet-4-5"
+    targets = _targets(url, url, "openai/gpt-4o", "deepseek/deepseek-chat", headers) | {
+        "messages": Target(f"{base}/messages", headers, anthropic_body(claude)),
+        "responses": Target(f"{base}/responses", headers, responses_body("openai/gpt-4o")),
+        "chat to Anthropic": Target(url, headers, request_body(claude, stream=False)),
+        "messages to OpenAI": Target(f"{base}/messages", headers, anthropic_body("openai/gpt-4o")),
+    }
     return System(name=name, start=start, database=database, is_peer=False, settings=about, targets=targets)
 
 

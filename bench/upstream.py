@@ -1,6 +1,6 @@
 """The mock upstream: nginx for plain answers, our own for paced streams."""
 
-from bench.messages import plain_answer
+from bench.messages import anthropic_answer, plain_answer, responses_answer
 from bench.places import LOAD_CORE, PYTHON, ROOT, WORK, environment, free_port
 from bench.processes import Process
 
@@ -23,11 +23,12 @@ class Upstream:
         plain, stream = free_port(), free_port()
         self.plain_port, self.stream_port = plain, stream
         self.plain, self.stream = f"http://127.0.0.1:{plain}/v1", f"http://127.0.0.1:{stream}/v1"
-        answer = plain_answer().decode()
-        server = (
-            f"server {{ listen 127.0.0.1:{plain} backlog=2048; location / {{ default_type application/json; "
-            f"return 200 '{answer}'; }} }}"
+        answers = {"/": plain_answer(), "/v1/messages": anthropic_answer(), "/v1/responses": responses_answer()}
+        places = " ".join(
+            f"location {path} {{ default_type application/json; return 200 '{answer.decode()}'; }}"
+            for path, answer in answers.items()
         )
+        server = f"server {{ listen 127.0.0.1:{plain} backlog=2048; {places} }}"
         nginx = start_nginx("mock", server, LOAD_CORE)
         mock = Process(
             [str(PYTHON), "-m", "bench.streaming_mock", "--port", str(stream)],
