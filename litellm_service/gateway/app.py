@@ -142,6 +142,7 @@ class Gateway:
         routing = settings.routing
         self.router.set_up(known, found, retries=routing.gateway_retries, retry_share=routing.gateway_retry_share)
         self._settings = settings
+        self._upstreams.set_up(self._calls())
         self._listed.set_up(self._rows(), missing(settings), self._other_names())
         log.info("the changed settings hold: %d routes, %d aliases", len(settings.routes), len(settings.aliases))
 

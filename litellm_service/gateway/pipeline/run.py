@@ -15,6 +15,7 @@ from gateway.domain.errors import (
     LimitError,
     ModelPriceUnknown,
     NotAllowed,
+    Overloaded,
     ProviderError,
     StoreUnavailable,
 )
@@ -81,7 +82,7 @@ class Pipeline:
             except ClientLeft:
                 _ = self._settle(exchange, Ending.left())
                 raise
-            except ProviderError as error:
+            except (ProviderError, Overloaded) as error:
                 exchange.abort(error)
                 pause_s = None if exchange.is_answering else exchange.plan.after(error, monotonic())
                 if pause_s is not None:
@@ -152,7 +153,7 @@ class Pipeline:
             else:
                 return hold
 
-    async def _go_on(self, exchange: Exchange, error: ProviderError, pause_s: float) -> None:
+    async def _go_on(self, exchange: Exchange, error: ProviderError | Overloaded, pause_s: float) -> None:
         """Another attempt, where the plan says, held in its turn; what failed is absorbed."""
         ending = Ending.failed(exchange, error, self._status_of(error), final=False)
         settled = settlement(exchange, ending, keep_content=self._keeping.keeps_content(exchange))

@@ -27,6 +27,10 @@ class Upstreams:
         self._timeouts = timeouts
         self._calls = calls
 
+    def set_up(self, calls: Calls) -> None:
+        """From now on requests are written like this."""
+        self._calls = calls
+
     def prepare(self, request: ModelRequest, deployment: Deployment, output_limit: int | None) -> Call:
         """See `Calls.call`."""
         return self._calls.call(request, deployment, output_limit)

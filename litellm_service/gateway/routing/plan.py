@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from gateway.domain.errors import ProviderError, ProviderRejected
+from gateway.domain.errors import Overloaded, ProviderError, ProviderRejected
 from gateway.providers.deployment import Deployment
 from gateway.routing.retries import backoff_s
 
@@ -72,7 +72,7 @@ class Plan:
         self._goes_shorter = bool(rules.on_context_length)
         self._goes_cheaper = bool(rules.on_budget)
 
-    def after(self, error: ProviderError, now: float) -> float | None:
+    def after(self, error: ProviderError | Overloaded, now: float) -> float | None:
         """Move on after a failed call: the seconds to wait before the next; `None`: there is nothing more to try."""
         if self._may_repeat_at_once(error, now):
             self._was_unsent = True
@@ -104,9 +104,9 @@ class Plan:
             return self.skip() if not goes and self._rules.on_budget and self._left else False
         return True
 
-    def _may_repeat_at_once(self, error: ProviderError, now: float) -> bool:
+    def _may_repeat_at_once(self, error: ProviderError | Overloaded, now: float) -> bool:
         """Once, where the provider has not heard of the request: nobody pays for that."""
-        if self._was_unsent or not error.retryable:
+        if self._was_unsent or isinstance(error, Overloaded) or not error.retryable:
             return False
         return error.is_stale or (
             error.never_sent and not self._left and self._roads.may_go_on(self.way, now, same=True)
@@ -126,9 +126,9 @@ class Plan:
         self.way = way
         self._calls += 1
 
-    def _again(self, error: ProviderError, now: float) -> float | None:
+    def _again(self, error: ProviderError | Overloaded, now: float) -> float | None:
         """The same deployment once more, after a pause."""
-        if not error.retryable or self._repeated >= self._rules.retries:
+        if isinstance(error, Overloaded) or not error.retryable or self._repeated >= self._rules.retries:
             return None
         pause = backoff_s(self._repeated, random.random, error.retry_after_s)
         if pause is None or not self._roads.may_go_on(self.way, now, same=True):
@@ -139,12 +139,14 @@ class Plan:
         return pause
 
 
-def may_help(error: ProviderError) -> bool:
+def may_help(error: ProviderError | Overloaded) -> bool:
     """Whether another deployment may do better: not where the request itself is refused."""
+    if isinstance(error, Overloaded):
+        return True
     return error.retryable or (isinstance(error, ProviderRejected) and error.status in _ELSEWHERE)
 
 
-def is_too_long(error: ProviderError) -> bool:
+def is_too_long(error: ProviderError | Overloaded) -> bool:
     """Whether the provider refused the request because the conversation does not fit its model."""
     if not isinstance(error, ProviderRejected) or error.status not in {400, 413, 422}:
         return False
