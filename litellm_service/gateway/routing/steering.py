@@ -5,6 +5,7 @@ them (https://openrouter.ai/docs/features/model-routing, /provider-routing).
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 import msgspec
 
@@ -14,6 +15,8 @@ from gateway.providers.deployment import Deployment
 from gateway.routing.plan import Way
 
 MAX_NAMES = 20
+DEAREST_USD = 1e6
+Field = TypeVar("Field")
 _PREFIX = b"x-gateway-"
 _HEADERS = {name: b"x-gateway-" + name.encode() for name in ("models", "only", "order", "ignore")}
 _MAX_PRICE = b"x-gateway-max-price"
@@ -24,9 +27,9 @@ class _Price(msgspec.Struct):
 
 
 class _Provider(msgspec.Struct):
-    order: list[str] = []
-    only: list[str] = []
-    ignore: list[str] = []
+    order: list[str] | None = None
+    only: list[str] | None = None
+    ignore: list[str] | None = None
     max_price: _Price | None = None
 
 
@@ -43,8 +46,8 @@ class Steering(msgspec.Struct, kw_only=True, frozen=True):
     max_price: int | None = None
 
 
-_models = msgspec.json.Decoder(list[str])
-_provider = msgspec.json.Decoder(_Provider)
+_models = msgspec.json.Decoder(list[str] | None)
+_provider = msgspec.json.Decoder(_Provider | None)
 
 
 def of_headers(headers: Mapping[bytes, bytes]) -> Steering | None:
@@ -62,17 +65,16 @@ def of_headers(headers: Mapping[bytes, bytes]) -> Steering | None:
 
 
 def of_body(fields: Mapping[str, msgspec.Raw]) -> Steering | None:
-    """`models` and `provider` of a body; `None` where nothing is said."""
-    try:
-        models = _models.decode(fields["models"]) if "models" in fields else []
-        provider = _provider.decode(fields["provider"]) if "provider" in fields else _Provider()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequest(
-            f"models, provider: {error}.", param="provider" if "provider" in fields else "models"
-        ) from None
+    """`models` and `provider` of a body; `None` where nothing is said; raises `InvalidRequest` that names the field."""
+    models = _read(_models, fields, "models")
+    provider = _read(_provider, fields, "provider") or _Provider()
     price = provider.max_price.completion if provider.max_price is not None else None
+    if price is not None and not 0 <= price < DEAREST_USD:
+        message = "provider.max_price.completion: USD for a million tokens of output, such as 15."
+        raise InvalidRequest(message, param="provider")
     steering = Steering(
-        models=tuple(models[:MAX_NAMES]), only=tuple(provider.only), order=tuple(provider.order), ignore=tuple(provider.ignore),
+        models=_few("models", models), only=_few("provider.only", provider.only),
+        order=_few("provider.order", provider.order), ignore=_few("provider.ignore", provider.ignore),
         max_price=None if price is None else int(price * NANO_PER_USD),
     )  # fmt: skip
     return None if steering == Steering() else steering
@@ -107,6 +109,21 @@ def _called(way: Way) -> set[str]:
     return {way.key, way.deployment.model, way.deployment.provider.name}
 
 
+def _read(decoder: msgspec.json.Decoder[Field], fields: Mapping[str, msgspec.Raw], name: str) -> Field | None:
+    if name not in fields:
+        return None
+    try:
+        return decoder.decode(fields[name])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest(f"{name}: {error}.", param=name) from None
+
+
+def _few(field: str, names: list[str] | None) -> tuple[str, ...]:
+    if names and len(names) > MAX_NAMES:
+        raise InvalidRequest(f"{field}: at most {MAX_NAMES} names.", param=field.partition(".")[0])
+    return tuple(names or ())
+
+
 def _names(value: bytes) -> tuple[str, ...]:
     return tuple(name.strip() for name in value.decode("utf-8", "replace").split(",") if name.strip())
 
@@ -116,7 +133,7 @@ def _price(value: bytes) -> int:
         usd = float(value)
     except ValueError:
         usd = -1.0
-    if not 0 <= usd < 1e6:
+    if not 0 <= usd < DEAREST_USD:
         raise InvalidRequest(
             "x-gateway-max-price: USD for a million tokens of output, such as 15.", param="x-gateway-max-price"
         )

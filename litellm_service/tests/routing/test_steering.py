@@ -45,6 +45,8 @@ def test_who_says_nothing_is_not_steered():
     assert of_body({}) is None
     assert body(models=[], provider={}) is None
     assert body(provider={"order": [], "max_price": {}}) is None
+    assert body(models=None, provider=None) is None
+    assert body(provider={"order": None, "only": None, "ignore": None, "max_price": None}) is None
 
 
 @pytest.mark.parametrize(
@@ -98,12 +100,17 @@ def test_a_body_says_the_same_in_the_words_of_openrouter():
         ("provider", "openai"),
         ("provider", {"only": "openai"}),
         ("provider", {"max_price": {"completion": "dear"}}),
+        ("provider", {"max_price": {"completion": -1}}),
+        ("provider", {"max_price": {"completion": 1e308}}),
+        ("provider", {"ignore": ["m"] * (MAX_NAMES + 1)}),
+        ("models", ["m"] * (MAX_NAMES + 1)),
     ],
 )
-def test_a_field_of_the_wrong_type_is_named(field, value):
+def test_a_field_that_makes_no_sense_is_named(field, value):
     with pytest.raises(InvalidRequest) as refused:
-        body(**{field: value})
+        body(**{"models": ["x/y"], "provider": {"only": ["x"]}, field: value})
     assert refused.value.param == field
+    assert field in refused.value.message
 
 
 @settings(max_examples=200, deadline=None)
