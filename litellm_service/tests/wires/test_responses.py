@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from neutral_strategies import answers, base64_data, content_of, images
 from openai import omit
@@ -141,6 +141,7 @@ def words_of(deltas: list[Delta]) -> str:
     return "".join(str(one[1]) for one in content_of(deltas) if one[0] == "TextDelta")
 
 
+@settings(max_examples=40)
 @given(answers(redacted=True, refusals=True, media=images, signatures=st.none() | base64_data), st.data())
 def test_every_event_is_one_that_the_sdk_knows_and_they_add_up_to_the_whole(
     deltas: list[Delta], data: st.DataObject
@@ -156,6 +157,7 @@ def test_every_event_is_one_that_the_sdk_knows_and_they_add_up_to_the_whole(
     assert msgspec.json.encode(last) == Writer(FRAME).whole(deltas, USAGE)
     response = Response.model_validate(last)
     assert response.output_text == words_of(deltas)
+    assert response.usage is not None
     assert (response.usage.input_tokens, response.usage.output_tokens, response.usage.total_tokens) == (7, 7, 14)
     assert response.temperature == 0.5
     calls = [one for one in content_of(deltas) if one[0] == "call"]
