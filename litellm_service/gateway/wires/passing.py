@@ -1,8 +1,11 @@
 """A client's own body for a provider that speaks its wire: untouched but for what the gateway must set."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from gateway.domain.request import ModelRequest
+from gateway.wires import foreign
 
 Fields = dict[str, msgspec.Raw]
 
@@ -24,7 +27,7 @@ def openai(
 
 def responses(request: ModelRequest, model: str, output_limit: int | None) -> bytes:
     """The upstream's model name and, where the gateway must say so itself, how many tokens the answer may have."""
-    fields = _with_model(request, model)
+    fields = _own(_with_model(request, model), "input", foreign.from_responses)
     if output_limit is not None:
         fields["max_output_tokens"] = _number(output_limit)
     return msgspec.json.encode(fields)
@@ -32,7 +35,7 @@ def responses(request: ModelRequest, model: str, output_limit: int | None) -> by
 
 def anthropic(request: ModelRequest, model: str, output_limit: int | None) -> bytes:
     """The upstream's model name and, where the client left it out, the limit that this wire demands."""
-    fields = _with_model(request, model)
+    fields = _own(_with_model(request, model), "messages", foreign.from_anthropic)
     if output_limit is not None:
         fields["max_tokens"] = _number(output_limit)
     return msgspec.json.encode(fields)
@@ -40,11 +43,18 @@ def anthropic(request: ModelRequest, model: str, output_limit: int | None) -> by
 
 def gemini(request: ModelRequest, output_limit: int | None) -> bytes:
     """The model stands in the path; only a limit may have to be set."""
-    fields = dict(request.fields)
+    fields = _own(dict(request.fields), "contents", foreign.from_gemini)
     if output_limit is not None:
         name = "generation_config" if "generation_config" in fields else "generationConfig"
         fields[name] = _with(fields.get(name), "maxOutputTokens", _number(output_limit))
     return msgspec.json.encode(fields)
+
+
+def _own(fields: Fields, name: str, cleaned: Callable[[msgspec.Raw], msgspec.Raw]) -> Fields:
+    """Without what other providers signed."""
+    if name in fields:
+        fields[name] = cleaned(fields[name])
+    return fields
 
 
 def _with_model(request: ModelRequest, model: str) -> Fields:
