@@ -20,7 +20,7 @@ from gateway.http.sinks import ClientSink
 from gateway.http.wires import ClientWire
 from gateway.identity import Caller, Identity
 from gateway.pipeline.run import Pipeline
-from gateway.routing.steering import Steering, of_body, of_headers
+from gateway.routing.steering import Steering, of_body, of_headers, together
 from gateway.store.questions import StoredReplay
 
 # So long a key stays in use whose answer the database has not confirmed: it may yet be written.
@@ -129,7 +129,7 @@ def _steering(headers: dict[bytes, bytes], request: ModelRequest) -> Steering | 
     """By the headers or the body; what stands in the body is ours, but for OpenRouter, which knows it too."""
     steering = of_headers(headers)
     if ("models" in request.fields or "provider" in request.fields) and not request.model.startswith("openrouter/"):
-        steering = steering or of_body(request.fields)
+        steering = together(steering, of_body(request.fields))
         request.fields = {name: value for name, value in request.fields.items() if name not in {"models", "provider"}}
     return steering
 

@@ -1,6 +1,7 @@
 """Where requests go: the routes that are set up, and how their deployments fare."""
 
 import contextlib
+import itertools
 import random
 from collections.abc import Callable, Mapping, Sequence
 
@@ -120,7 +121,8 @@ class Router:
             message = "Every deployment of this route is at its own limit now; try again shortly."
             raise RateLimited(message, param="model", retry_after_s=1)
         healthy = [way for way in free if self.health.is_open(way.key, now)]
-        trial = [way for way in free if way not in healthy and self.health.try_half_open(way.key, now)][:1]
+        due = (way for way in free if way not in healthy and self.health.try_half_open(way.key, now))
+        trial = list(itertools.islice(due, 1))
         ordered, reason = healthy, "as the request asks"
         if steering is None or not steering.order:
             ordered, reason = self._ordered(route or PLAIN, healthy, conversation)

@@ -31,6 +31,8 @@ class _Provider(msgspec.Struct):
     only: list[str] | None = None
     ignore: list[str] | None = None
     max_price: _Price | None = None
+    data_collection: str | None = None
+    zdr: bool | None = None
 
 
 class Steering(msgspec.Struct, kw_only=True, frozen=True):
@@ -68,6 +70,9 @@ def of_body(fields: Mapping[str, msgspec.Raw]) -> Steering | None:
     """`models` and `provider` of a body; `None` where nothing is said; raises `InvalidRequest` that names the field."""
     models = _read(_models, fields, "models")
     provider = _read(_provider, fields, "provider") or _Provider()
+    if provider.zdr or provider.data_collection == "deny":
+        message = "provider: the gateway does not know what a provider keeps; choose providers by `only` or `ignore`."
+        raise InvalidRequest(message, param="provider")
     price = provider.max_price.completion if provider.max_price is not None else None
     if price is not None and not 0 <= price < DEAREST_USD:
         message = "provider.max_price.completion: USD for a million tokens of output, such as 15."
@@ -78,6 +83,14 @@ def of_body(fields: Mapping[str, msgspec.Raw]) -> Steering | None:
         max_price=None if price is None else int(price * NANO_PER_USD),
     )  # fmt: skip
     return None if steering == Steering() else steering
+
+
+def together(first: Steering | None, second: Steering | None) -> Steering | None:
+    """What both say; where both say something of the same, the first one counts."""
+    if first is None or second is None:
+        return first or second
+    stated = {name: value for name, value in msgspec.structs.asdict(first).items() if value not in ((), None)}
+    return msgspec.structs.replace(second, **stated)
 
 
 def chosen(

@@ -50,7 +50,8 @@ def latency(candidates: Sequence[Rated], chance: Chance) -> list[Rated]:
     quick = weighted([one for one in known if (one.latency_s or 0.0) <= best * AS_GOOD], chance)
     slow = sorted((one for one in known if one not in quick), key=lambda one: one.latency_s or 0.0)
     if slow and not unknown and chance() < EXPLORED:  # it may have become quicker
-        slow, quick = slow[1:], [slow[0], *quick]
+        again = slow.pop(int(chance() * len(slow)))
+        return [again, *quick, *slow]
     return [*unknown, *quick, *slow]
 
 

@@ -63,3 +63,12 @@ def test_one_that_is_well_again_is_first_again_within_ten_seconds():
         calls_of_one_request(routed, {"a"}, at / 100)
     back = next(at for at in range(3000, 5000) if calls_of_one_request(routed, set(), at / 100) == ["a"])
     assert back / 100 - 30 <= 10
+
+
+def test_of_two_that_are_due_each_gets_its_own_trial():
+    routed = router("a", "b", "c")
+    for at in range(400):
+        calls_of_one_request(routed, {"a", "b"}, at / 100)
+    tried = [calls_of_one_request(routed, {"a"}, 20 + at / 100) for at in range(3)]
+    assert any("b" in calls for calls in tried)
+    assert routed.health.is_open("b", 21)

@@ -11,7 +11,7 @@ from gateway.domain.errors import InvalidRequest, NotAllowed
 from gateway.providers.catalog import Provider
 from gateway.providers.deployment import Deployment, Endpoint
 from gateway.routing.plan import Way
-from gateway.routing.steering import MAX_NAMES, Steering, chosen, of_body, of_headers
+from gateway.routing.steering import MAX_NAMES, Steering, chosen, of_body, of_headers, together
 
 USD_PER_MILLION = {"quick/small": 1, "quick/large": 15, "cheap/small": 0.2}
 
@@ -167,3 +167,16 @@ def test_nothing_that_is_left_goes_against_what_was_said(steering):
         assert not steering.only or called & set(steering.only)
         if steering.max_price is not None:
             assert price_of(one.deployment) <= steering.max_price
+
+
+@pytest.mark.parametrize("provider", [{"zdr": True}, {"data_collection": "deny"}])
+def test_a_promise_that_the_gateway_cannot_keep_is_refused(provider):
+    with pytest.raises(InvalidRequest, match="what a provider keeps"):
+        of_body({"provider": msgspec.Raw(msgspec.json.encode(provider))})
+
+
+def test_headers_and_body_say_it_together_and_headers_first():
+    header, body = Steering(only=("a",), max_price=5), Steering(models=("m",), only=("b",))
+    assert together(header, body) == Steering(only=("a",), max_price=5, models=("m",))
+    assert together(None, body) is body
+    assert together(header, None) is header
