@@ -105,7 +105,7 @@ def _choose(prompt: Prompt, config: Object | None) -> None:
                 param=calling.path("mode"),
             )
         allowed = calling.take("allowedFunctionNames", TEXTS) or []
-        if allowed and mode in {"ANY", "VALIDATED"}:
+        if len(allowed) > 1 and mode in {"ANY", "VALIDATED"}:
             prompt.tools = [tool for tool in prompt.tools if tool.name in allowed]
         prompt.tool_choice = _choice(mode, allowed)
         if mode == "VALIDATED":
