@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import urllib.parse
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -92,6 +93,9 @@ class World:
     def override_id(self, role: str, own: bool) -> str:
         return str(self.admin.send("POST", "/api/prices/overrides", OVERRIDE)["id"])
 
+    def response_id(self, role: str, own: bool) -> str:
+        return "resp_of_nobody"
+
     def version(self, role: str, own: bool) -> str:
         return "no-such-map"
 
@@ -114,6 +118,15 @@ class Rule:
 TABLE: dict[tuple[str, str], Rule] = {
     ("POST", "/api/chat"): Rule(CALLERS, {"model": "demo/priced", "query": "x"}),
     ("POST", "/v1/chat/completions"): Rule(CALLERS, CALL),
+    ("POST", "/v1/responses"): Rule(CALLERS, {"model": "demo/priced", "input": "x"}),
+    ("GET", "/v1/responses/{response_id}"): Rule(CALLERS, found=404),
+    ("DELETE", "/v1/responses/{response_id}"): Rule(CALLERS, found=404),
+    ("POST", "/v1/responses/{response_id}/cancel"): Rule(CALLERS, found=404),
+    ("GET", "/v1/responses/{response_id}/input_items"): Rule(CALLERS, found=404),
+    ("POST", "/v1/messages"): Rule(CALLERS, {**CALL, "max_tokens": 50}),
+    ("POST", "/v1beta/models/{model}:generateContent"): Rule(CALLERS, {"contents": [{"parts": [{"text": "x"}]}]}),
+    ("GET", "/v1beta/models"): Rule(EVERYBODY),
+    ("GET", "/v1beta/models/{model}"): Rule(EVERYBODY),
     ("GET", "/api/models"): Rule(EVERYBODY),
     ("GET", "/v1/models"): Rule(EVERYBODY),
     ("GET", "/v1/models/{model}"): Rule(EVERYBODY),
@@ -125,6 +138,7 @@ TABLE: dict[tuple[str, str], Rule] = {
     ("GET", "/api/requests/{request_id}"): Rule(EVERYBODY, hides=True),
     ("GET", "/api/me"): Rule(EVERYBODY),
     ("GET", "/api/providers"): Rule(READERS),
+    ("GET", "/api/routes"): Rule(READERS),
     ("GET", "/api/keys"): Rule(READERS),
     ("POST", "/api/keys"): Rule(ADMINS, {"name": "another"}),
     ("GET", "/api/keys/{key_id}"): Rule(READERS),
@@ -175,7 +189,7 @@ def described(api: ApiService) -> list[tuple[str, str]]:
 
 def filled(world: World, path: str, role: str, own: bool) -> str:
     """The path with an object in each place."""
-    for name in [part[1:-1] for part in path.split("/") if part.startswith("{")]:
+    for name in re.findall(r"{(\w+)}", path):
         value = getattr(world, name)(role, own)
         path = path.replace("{" + name + "}", urllib.parse.quote(value, safe="/"))
     return path
@@ -374,6 +388,18 @@ def test_a_limited_key_is_limited_on_every_route_and_under_every_name_of_a_model
         target = world.api.url + filled(world, path, "member", own=True)
         status, _ = send_json(method, target, TABLE[method, path].body, key.headers)
         assert status == 403, (method, path, status)
+
+
+def test_a_key_that_may_list_models_may_not_call_them_under_the_same_path(world):
+    key = world.admin.key(routes=["/v1/models/*", "/v1beta/models"])
+    asked = {"contents": [{"parts": [{"text": "x"}]}]}
+    for version in ("v1", "v1beta", "v1alpha"):
+        for method in ("generateContent", "streamGenerateContent"):
+            url = f"{world.api.url}/{version}/models/demo/echo:{method}"
+            assert post_json(url, asked, key.headers)[0] == 403
+    caller = world.admin.key(routes=["/v1beta/*"])
+    for version in ("v1", "v1beta"):
+        assert post_json(f"{world.api.url}/{version}/models/demo/echo:generateContent", asked, caller.headers)[0] == 200
 
 
 def test_no_right_is_gained_by_a_field_that_is_not_one(world):

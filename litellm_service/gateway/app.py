@@ -251,7 +251,7 @@ class Gateway:
         repetitions = Repetitions(lambda: self._state.reader)
         return {
             path: CallingRoute(
-                parse=parse, wire=wire, pipeline=pipeline, identity=identity, running=self._running,
+                path, parse=parse, wire=wire, pipeline=pipeline, identity=identity, running=self._running,
                 repetitions=repetitions, max_body_bytes=limit,
             )
             for path, (parse, wire) in CALLING.items()

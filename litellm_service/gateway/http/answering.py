@@ -30,12 +30,16 @@ Parse = Callable[[bytes, dict[bytes, bytes], str], ModelRequest]
 
 
 class CallingRoute:
-    """A route that calls a model: `parse` reads its body, `wire` writes its answer."""
+    """A route that calls a model: `parse` reads its body, `wire` writes its answer.
+
+    `path` is what keys are limited to, whatever else leads here.
+    """
 
     def __init__(
-        self, *, parse: Parse, wire: ClientWire, pipeline: Pipeline, identity: Identity, running: Running,
+        self, path: str, *, parse: Parse, wire: ClientWire, pipeline: Pipeline, identity: Identity, running: Running,
         repetitions: Repetitions, max_body_bytes: int,
     ) -> None:  # fmt: skip
+        self._path = path
         self._parse = parse
         self._wire = wire
         self._pipeline = pipeline
@@ -53,11 +57,11 @@ class CallingRoute:
             if self.draining:
                 raise ShuttingDown("The gateway is stopping; try again shortly.", retry_after_s=2)
             caller = self._identity.caller(headers)
-            check_may_call(caller, scope["path"])
+            check_may_call(caller, self._path)
             body = await read_json(headers, receive, self._max_body_bytes)
             if not self._identity.is_current(caller):  # the body was slow, and the key is another by now
                 caller = self._identity.caller(headers)
-                check_may_call(caller, scope["path"])
+                check_may_call(caller, self._path)
             request = self._parse(body, headers, _target(scope))
             charge(request, caller.key)
             steering = _steering(headers, request)
@@ -73,7 +77,7 @@ class CallingRoute:
         if isinstance(first, StoredReplay):
             await send_stored(send, first.body or b"", raw_headers(first))
             return
-        exchange = Exchange(request, caller, received_at, scope["path"])
+        exchange = Exchange(request, caller, received_at, self._path)
         exchange.steering, exchange.cache_wish = steering, wish_of(headers)
         self._running.add(exchange)
         if not self._identity.is_current(caller):

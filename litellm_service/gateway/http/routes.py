@@ -48,6 +48,7 @@ CALLING: dict[str, tuple[Parse, ClientWire]] = {
 
 # Who may use the other routes; those of one path stand together.
 EVERYBODY: Roles = frozenset(get_args(Role))
+CALLERS: Roles = frozenset({"admin", "member"})
 READERS: Roles = frozenset({"admin", "viewer"})
 ADMINS: Roles = frozenset({"admin"})
 
@@ -66,10 +67,10 @@ def routes(health: Health, models: ModelList, identity: Identity) -> list[Route]
         ("GET", "/api/requests/{request_id}", EVERYBODY, requests.request_detail),
         ("GET", "/v1beta/models", EVERYBODY, models.google),
         ("GET", "/v1beta/models/{model:path}", EVERYBODY, models.google_one),
-        ("GET", "/v1/responses/{response_id}", EVERYBODY, stored_responses.passed_on),
-        ("DELETE", "/v1/responses/{response_id}", EVERYBODY, stored_responses.passed_on),
-        ("POST", "/v1/responses/{response_id}/cancel", EVERYBODY, stored_responses.passed_on),
-        ("GET", "/v1/responses/{response_id}/input_items", EVERYBODY, stored_responses.passed_on),
+        ("GET", "/v1/responses/{response_id}", CALLERS, stored_responses.passed_on),
+        ("DELETE", "/v1/responses/{response_id}", CALLERS, stored_responses.passed_on),
+        ("POST", "/v1/responses/{response_id}/cancel", CALLERS, stored_responses.passed_on),
+        ("GET", "/v1/responses/{response_id}/input_items", CALLERS, stored_responses.passed_on),
         ("GET", "/api/me", EVERYBODY, me.me),
         ("GET", "/api/providers", READERS, me.providers),
         ("GET", "/api/routes", READERS, me.routes),

@@ -9,11 +9,13 @@ from gateway.http.routes import CALLING
 pytestmark = pytest.mark.anyio
 
 FOR_ADMINS = {"POST", "PATCH", "DELETE"}
-FOR_READERS = ("/api/keys", "/api/budgets", "/api/limits", "/api/audit", "/api/providers")
+FOR_READERS = ("/api/routes", "/api/keys", "/api/budgets", "/api/limits", "/api/audit", "/api/providers")
 ADMINISTERING = [
     (doc.method, doc.path.replace("{", "").replace("}", ""))
     for doc in DOCS
-    if doc.path not in CALLING and (doc.method in FOR_ADMINS or doc.path.startswith(FOR_READERS))
+    if doc.path not in CALLING
+    and not doc.path.startswith("/v1/responses/")
+    and (doc.method in FOR_ADMINS or doc.path.startswith(FOR_READERS))
 ]
 
 
