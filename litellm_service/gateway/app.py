@@ -32,7 +32,7 @@ from gateway.http.routes import CALLING, Dispatcher
 from gateway.http.routes import routes as other_routes
 from gateway.identity import Identity, KeyRing
 from gateway.ledger.recovery import resolution
-from gateway.metering.charge import interrupted_usage
+from gateway.metering.charge import input_tokens, interrupted_usage
 from gateway.metering.models import ModelMap
 from gateway.metering.prices import PriceBook, priced
 from gateway.pipeline.holding import Holder
@@ -187,7 +187,8 @@ class Gateway:
         )  # fmt: skip
 
     def _calls(self) -> Calls:
-        return Calls(abilities=self._abilities, drops_harmless=self._settings.routing.gateway_drop_unsupported)
+        drops_harmless = self._settings.routing.gateway_drop_unsupported
+        return Calls(abilities=self._abilities, drops_harmless=drops_harmless, count_tokens=input_tokens)
 
     def _abilities(self, deployment: Deployment) -> Abilities:
         info = self._prices.model(deployment.provider.name, deployment.upstream_model)

@@ -32,6 +32,15 @@ class Operation(IntEnum):
     """The kind of a request; stored as its number, shown as its lower-case name."""
 
     CHAT = 1
+    EMBEDDINGS = 2
+    COMPLETIONS = 3
+    IMAGES = 4
+    SPEECH = 5
+    TRANSCRIPTION = 6
+    TRANSLATION = 7
+    MODERATIONS = 8
+    RERANK = 9
+    TOKEN_COUNT = 10
 
 
 class Kind(IntEnum):

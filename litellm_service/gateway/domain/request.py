@@ -9,6 +9,25 @@ from gateway.domain.entry import Operation
 WireName = Literal["openai", "responses", "anthropic", "gemini"]
 
 
+class Upload(msgspec.Struct, frozen=True):
+    """A form as it came: its bytes, its `content_type` with the boundary, and where the model's name stands in it."""
+
+    body: bytes
+    content_type: bytes
+    boundary: bytes
+    model_at: tuple[int, int]
+
+    def naming(self, model: str) -> bytes:
+        """The same form with another model's name."""
+        start, end = self.model_at
+        return self.body[:start] + model.encode() + self.body[end:]
+
+    @property
+    def said(self) -> bytes:
+        """What it says, whatever boundary it was sent with."""
+        return self.body.replace(self.boundary, b"")
+
+
 class ModelRequest(msgspec.Struct, kw_only=True):
     """One request for a model's answer.
 
@@ -18,6 +37,8 @@ class ModelRequest(msgspec.Struct, kw_only=True):
     `application_id` and `user_id` are empty where the client named none; `user_is_hint`: a key that may not label users
     ignores the name rather than to refuse it, because other tools send it for reasons of their own.
     `headers` go on to a provider that speaks the same wire. `as_array`: a stream of Gemini's wire is wanted as one JSON array.
+    `as_bytes`: the stream is no events but a file as it comes. `characters` are to be spoken. `upload` is the form, where it was
+    one: then `fields` holds its short parts as JSON texts.
     """
 
     operation: Operation
@@ -37,3 +58,6 @@ class ModelRequest(msgspec.Struct, kw_only=True):
     wire: WireName = "openai"
     headers: tuple[tuple[bytes, bytes], ...] = ()
     as_array: bool = False
+    as_bytes: bool = False
+    characters: int = 0
+    upload: Upload | None = None

@@ -12,6 +12,7 @@ from gateway import __version__
 from gateway.http.admin import documents as administering
 from gateway.http.chat import ChatBody
 from gateway.http.doc import Doc
+from gateway.http.operation_documents import DOCS as OPERATIONS
 from gateway.http.parameters import FILTERS, RANGES
 from gateway.http.schemas import ERROR, SHAPES, json_schemas, outline
 
@@ -114,6 +115,7 @@ DOCS = (
         about="Passed on to Google, translated for others; `:streamGenerateContent?alt=sse` streams. Errors have Google's form.",
         body={"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]},
     ),
+    *OPERATIONS,
     Doc(
         method="GET",
         path="/v1/models",
@@ -297,7 +299,7 @@ def _chat_body() -> dict[str, Any]:
 
 def _operation(doc: Doc) -> dict[str, Any]:
     reply = {"$ref": f"#/components/schemas/{doc.reply}"} if doc.reply else {"type": "object"}
-    content: dict[str, Any] = {"application/json": {"schema": reply}}
+    content: dict[str, Any] = {doc.gives: {"schema": reply}}
     if doc.streams:
         content["text/event-stream"] = {"schema": {"type": "string"}}
     if doc.path == "/docs":
@@ -321,12 +323,10 @@ def _operation(doc: Doc) -> dict[str, Any]:
         schema = (
             {"$ref": f"#/components/schemas/{doc.schema}"}
             if doc.schema
-            else {"type": "object", "required": ["model", "messages"]}
+            else {"type": "object", "required": list(doc.body)}
         )
-        operation["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": schema, "example": doc.body}},
-        }
+        kind = "multipart/form-data" if doc.form else "application/json"
+        operation["requestBody"] = {"required": True, "content": {kind: {"schema": schema, "example": doc.body}}}
     return operation
 
 
@@ -358,5 +358,8 @@ def _curl(doc: Doc, base: str) -> str:
     method = "" if doc.method == "GET" else f"-X {doc.method} "
     if doc.body is None:
         return f"curl {method}{base}{doc.path.replace('{user_id}', 'user123').replace('{model}', 'demo/echo')}"
+    if doc.form:
+        parts = " ".join(f"-F '{name}={value}'" for name, value in doc.body.items())
+        return f"curl {method}{base}{doc.path} {parts}"
     data = msgspec.json.encode(doc.body).decode()
     return f"curl {method}{base}{doc.path} -H 'Content-Type: application/json' \\\n  -d '{data}'"

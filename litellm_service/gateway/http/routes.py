@@ -18,6 +18,7 @@ from gateway.http import (
     metrics,
     openai,
     openapi,
+    operations,
     requests,
     responses,
     stored_responses,
@@ -28,6 +29,7 @@ from gateway.http.answering import CallingRoute, Parse
 from gateway.http.charging import check_route
 from gateway.http.health import Health
 from gateway.http.models import ModelList
+from gateway.http.operation_answers import PassedWire
 from gateway.http.protocol import HEADERS
 from gateway.http.replying import Receive, Scope, Send
 from gateway.http.wires import ClientWire, NativeWire, SeedWire
@@ -43,6 +45,13 @@ CALLING: dict[str, tuple[Parse, ClientWire]] = {
     "/v1/responses": (responses.parse, NativeWire("responses")),
     "/v1/messages": (anthropic.parse, NativeWire("anthropic")),
     gemini.ROUTE: (gemini.parse, NativeWire("gemini")),
+    "/v1/embeddings": (operations.embeddings, PassedWire()),
+    "/v1/completions": (operations.completions, PassedWire(has_done=True)),
+    "/v1/images/generations": (operations.images, PassedWire()),
+    "/v1/audio/speech": (operations.speech, PassedWire()),
+    "/v1/moderations": (operations.moderations, PassedWire()),
+    "/v1/rerank": (operations.rerank, PassedWire()),
+    "/v1/messages/count_tokens": (operations.token_count, PassedWire("anthropic")),
 }
 
 

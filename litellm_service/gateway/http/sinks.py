@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from gateway.caching.answers import MAX_ANSWER_BYTES
-from gateway.domain.entry import Replay
+from gateway.domain.entry import Operation, Replay
 from gateway.domain.failpoint import failpoint
 from gateway.domain.time import monotonic, now_ms
 from gateway.exchange import ClientLeft, Exchange
@@ -48,7 +48,7 @@ class ClientSink:
         self._timer: asyncio.TimerHandle | None = None
         self._beat: asyncio.Task[None] | None = None
         self.started = False
-        if exchange.request.stream:
+        if exchange.request.stream and not exchange.request.as_bytes:
             self._timer = asyncio.get_running_loop().call_later(KEEP_ALIVE_S, self._keep_alive)
 
     async def content(self, exchange: Exchange, piece: Piece) -> None:
@@ -72,7 +72,7 @@ class ClientSink:
         if exchange.request.stream:
             head, rest = [*_stream(exchange), *_headers(exchange, settled=False)], self._closed(closing)
         else:
-            head, rest = [_JSON, *_headers(exchange, settled=True)], self._closed(closing)
+            head, rest = [_content_type(exchange), *_headers(exchange, settled=True)], self._closed(closing)
         return self._first.replay(head, rest, keep_content=keep_content)
 
     async def finish(self, closing: list[Piece]) -> None:
@@ -85,14 +85,18 @@ class ClientSink:
             return
         body, headers = self._closed(closing), _headers(exchange, settled=True)
         if self._direct is not None:
-            self._direct.start(200, [_JSON, (b"content-length", b"%d" % len(body)), *headers], body, more=False)
+            kind = _content_type(exchange)
+            self._direct.start(200, [kind, (b"content-length", b"%d" % len(body)), *headers], body, more=False)
         else:
-            await send_bytes(self._send, 200, body, headers)
+            await send_bytes(self._send, 200, body, headers, _content_type(exchange)[1])
 
     async def fail(self, error: BaseException) -> None:
-        """An error: a reply of its own, or an event if the stream has begun."""
+        """An error: a reply of its own, or an event if the stream has begun; a file breaks off."""
         await self._stop_beating()
-        if self.started:
+        if self.started and self._exchange.request.as_bytes:
+            if self._client is not None:
+                self._client.abort()
+        elif self.started:
             answer = self._answer or self._wire.answer(self._exchange)
             await self._write(answer.failure(error, self._exchange.id), more=False)
         else:
@@ -168,7 +172,17 @@ class ClientSink:
             self._beat = None
 
 
+def _content_type(exchange: Exchange) -> tuple[bytes, bytes]:
+    """The provider's own where the answer goes on as it came, else JSON."""
+    reader = exchange.reader
+    if exchange.request.operation is Operation.CHAT or reader is None or not reader.content_type:
+        return _JSON
+    return (b"content-type", reader.content_type)
+
+
 def _stream(exchange: Exchange) -> RawHeaders:
+    if exchange.request.as_bytes:
+        return [_content_type(exchange)]
     return [*(_ARRAY if exchange.request.as_array else _STREAM)]
 
 

@@ -164,7 +164,7 @@ class NativeWire:
     def answer(self, exchange: Exchange) -> Answer:
         """Passed on where the provider speaks this wire, else written."""
         if self._name == "openai" and not exchange.is_translated:
-            return _PASSED_OPENAI
+            return PASSED_OPENAI
         as_array, frame = exchange.request.as_array, _frame(exchange)
         writer = gemini.Writer(frame, sse=not as_array) if self._name == "gemini" else WRITERS[self._name](frame)
         if exchange.is_translated:
@@ -208,7 +208,7 @@ class SeedWire:
         return msgspec.json.encode({"request_id": exchange.id, "response": text, "metadata": metadata(exchange)})
 
 
-_PASSED_OPENAI = _PassedOpenAI()
+PASSED_OPENAI = _PassedOpenAI()
 WRITERS: dict[WireName, Callable[[Frame], Writer]] = {
     "openai": openai.Writer,
     "anthropic": anthropic.Writer,

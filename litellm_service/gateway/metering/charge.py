@@ -1,8 +1,12 @@
 """What an attempt is taken to have used where the provider did not say."""
 
+import msgspec
+
+from gateway.domain.entry import Operation
 from gateway.domain.errors import InvalidRequest
 from gateway.domain.request import ModelRequest, WireName
 from gateway.domain.usage import NO_USAGE, Usage
+from gateway.metering.operations import ASKED, asked_tokens
 from gateway.metering.tokens import estimate_tokens
 from gateway.providers.calls import read
 from gateway.providers.catalog import Interrupted
@@ -27,19 +31,27 @@ def interrupted_usage(policy: Interrupted, input_tokens: int, output_tokens: int
 
 def rough_input_tokens(request: ModelRequest) -> int:
     """A first estimate from the length of the conversation alone: free of charge, for the hold."""
-    conversation = request.fields.get(CONVERSATION[request.wire])
-    length = request.size if conversation is None else len(memoryview(conversation))
+    conversation = said_in(request)
+    unsaid = 0 if request.upload is not None else request.size
+    length = unsaid if conversation is None else len(memoryview(conversation))
     return max(1, (length - JSON_FRAME_BYTES) // 4)
+
+
+def said_in(request: ModelRequest) -> msgspec.Raw | None:
+    """The field that holds what was said, or what is asked."""
+    return request.fields.get(ASKED.get(request.operation) or CONVERSATION[request.wire])
 
 
 def conversation_of(request: ModelRequest) -> bytes:
     """How the conversation begins: the same for all its turns."""
-    said = request.fields.get(CONVERSATION[request.wire])
+    said = said_in(request)
     return b"" if said is None else bytes(said)[:CONVERSATION_START]
 
 
 def input_tokens(request: ModelRequest) -> int:
     """An estimate from the words of the conversation, tools included."""
+    if request.operation not in {Operation.CHAT, Operation.TOKEN_COUNT}:
+        return asked_tokens(request)
     try:
         prompt = read(request)
     except InvalidRequest:

@@ -1,8 +1,10 @@
 """The most that one attempt can cost, before it is sent."""
 
+from gateway.domain.entry import Operation
 from gateway.domain.money import PICO_PER_NANO, nano_from_pico
 from gateway.domain.price import Price, Rates
 from gateway.domain.request import ModelRequest
+from gateway.metering import operations
 from gateway.metering.charge import CONVERSATION
 from gateway.metering.models import ModelInfo
 from gateway.metering.prices import PriceBook
@@ -29,13 +31,16 @@ class WorstCase:
         self, prices: PriceBook, provider: str, model: str, info: ModelInfo | None, request: ModelRequest, at_ms: int
     ) -> None:
         input_bound = _input_bound(request, info)
-        searches = searches_bound(request)
+        searches = searches_bound(request) + operations.searches_bound(request)
         added = _predicted_tokens(request)
+        made = operations.output_bound(request, info.max_output_tokens if info is not None else None)
+        has_length = request.operation in operations.HAVE_LENGTH
         self._lines: list[tuple[int, int]] = []  # pico-USD whatever the answer, and for each token of its length
         for price in prices.chargeable(provider, model, request.service_tier, at_ms=at_ms):
             for rates in _reachable(price, input_bound):
-                each = rates.dearest_output * request.choices
+                each = rates.dearest_output * request.choices if has_length else 0
                 fixed = _fees(rates, request, searches) + input_bound * rates.dearest_input + added * each
+                fixed += made * rates.dearest_output
                 self._lines.append((fixed, each))
 
     def nano_usd(self, output_bound: int) -> int | None:
@@ -71,6 +76,8 @@ def output_bound(
 
 
 def _input_bound(request: ModelRequest, info: ModelInfo | None) -> int:
+    if request.operation is not Operation.CHAT:
+        return operations.input_bound(request, info.context_window if info else None)
     elsewhere = any(given(request, name) for name in _ELSEWHERE & request.fields.keys()) or _reads_elsewhere(request)
     return input_token_bound(request.size, info.context_window if info else None, points_elsewhere=elsewhere)
 

@@ -1,18 +1,21 @@
 """What a request may cost at most, and whether its key allows it."""
 
 from gateway.admission.budgets import BudgetBook
-from gateway.domain.entry import Hold
+from gateway.domain.entry import Hold, Operation
 from gateway.domain.errors import BudgetExceeded, ModelPriceUnknown, NotAllowed
 from gateway.domain.key import Key
 from gateway.domain.money import usd
+from gateway.domain.price import Price
 from gateway.domain.request import ModelRequest
 from gateway.domain.scope import Subject
 from gateway.exchange import Exchange
+from gateway.metering import operations
 from gateway.metering.charge import rough_input_tokens
 from gateway.metering.prices import PriceBook
 from gateway.metering.surcharges import given
 from gateway.metering.worst_case import WorstCase, output_bound
 from gateway.providers.deployment import Deployment
+from gateway.providers.operations import UNSTATED_COMPLETION_TOKENS
 
 # OpenRouter's routing (openrouter.ai/docs/features/model-routing, /provider-routing) and what others call the same.
 STEERING = ("models", "route", "preset", "provider", "fallbacks")
@@ -40,8 +43,10 @@ class Holder:
         hard = self._budgets.has_hard(subject)
         if hard or (key is not None and (key.models or key.max_cost_per_request_nano_usd is not None)):
             _check_steering(request)
+        price = self._price(exchange, deployment)
         amount = 0
-        if hard or (key is not None and _limits_answers(key)):
+        if (hard or (key is not None and _limits_answers(key))) and not _is_free(request, price):
+            _check_is_bounded(request)
             amount = self._worst_case(exchange, deployment, key)
         return Hold(
             request_id=exchange.request_id,
@@ -58,9 +63,7 @@ class Holder:
             input_tokens_estimate=rough_input_tokens(request),
             amount_nano_usd=amount if hard else 0,
             under_hard_budget=hard,
-            price=self._prices.price(
-                deployment.provider.name, deployment.upstream_model, request.service_tier, at_ms=exchange.admitted_at_ms
-            ),
+            price=price,
         )
 
     def price_as_answered(self, exchange: Exchange) -> None:
@@ -69,19 +72,48 @@ class Holder:
         if reader is not None and reader.service_tier is not None:
             hold.price = self._prices.price_as_answered(hold, exchange.request.service_tier, reader.service_tier)
 
+    def _price(self, exchange: Exchange, deployment: Deployment) -> Price | None:
+        """Counting tokens costs nothing, and moderation where no price says otherwise."""
+        request = exchange.request
+        if request.operation is Operation.TOKEN_COUNT:
+            return operations.FREE
+        price = self._prices.price(
+            deployment.provider.name, deployment.upstream_model, request.service_tier, at_ms=exchange.admitted_at_ms
+        )
+        return operations.FREE if price is None and request.operation is Operation.MODERATIONS else price
+
     def _worst_case(self, exchange: Exchange, deployment: Deployment, key: Key | None) -> int:
         """The most it can cost, 0 where the model has no price; notes how long the answer may be."""
         request = exchange.request
         info = self._prices.model(deployment.provider.name, deployment.upstream_model)
         bound = output_bound(request, info, key_default=_own_limit(key), setting_default=self._default_max_tokens)
+        if request.operation is Operation.COMPLETIONS and request.output_limit is None:
+            bound = min(bound, UNSTATED_COMPLETION_TOKENS)
         case = WorstCase(
             self._prices, deployment.provider.name, deployment.upstream_model, info, request, exchange.admitted_at_ms
         )
         most = None if key is None else key.max_cost_per_request_nano_usd
         if most is not None:
             bound = _affordable(case, bound, most, deployment, exchange)
-        exchange.output_limit = None if request.output_limit else bound
+        has_length = request.operation in operations.HAVE_LENGTH
+        exchange.output_limit = bound if has_length and not request.output_limit else None
         return case.nano_usd(bound) or 0
+
+
+def _is_free(request: ModelRequest, price: Price | None) -> bool:
+    """Whatever is used, it costs nothing; an answer that has a length may have to be limited all the same."""
+    is_free = price is not None and not price.tiers and price.rates == operations.FREE.rates
+    return is_free and request.operation not in operations.HAVE_LENGTH
+
+
+def _check_is_bounded(request: ModelRequest) -> None:
+    """Nobody knows how long a recording is before it was heard."""
+    if request.operation in operations.RECORDINGS:
+        raise BudgetExceeded(
+            "What this recording costs depends on its length, which is not known before; a hard budget, or this key's limit for "
+            "one request, can allow only what is known to fit. Use a key under a soft budget for recordings.",
+            param="file",
+        )
 
 
 def _own_limit(key: Key | None) -> int | None:

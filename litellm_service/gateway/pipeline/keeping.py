@@ -29,8 +29,7 @@ class Keeping:
         cache, request = self._cache, exchange.request
         if cache is None or exchange.cache_wish == "off" or exchange.route == NOT_CACHED:
             return None
-        is_chat = request.operation.name == Operation.CHAT.name
-        if not is_chat or request.choices > 1 or not self.keeps_content(exchange):
+        if request.operation is not Operation.CHAT or request.choices > 1 or not self.keeps_content(exchange):
             return None
         if server_tools(request):
             return None

@@ -198,7 +198,8 @@ class Pipeline:
     async def _call(self, exchange: Exchange, sink: Sink) -> list[Piece]:
         exchange.check_client()
         reply = await self._upstreams.send(exchange.deployment, exchange.call, exchange.id, exchange.attach)
-        exchange.reader = AnswerReader(reply, exchange.call.decoder, stream=exchange.request.stream)
+        stream, as_bytes = exchange.request.stream, exchange.request.as_bytes
+        exchange.reader = AnswerReader(reply, exchange.call.decoder, stream=stream, as_bytes=as_bytes)
         closing = []
         while (piece := await self._next(exchange, exchange.reader, reply)) is not None:
             if piece.closing:

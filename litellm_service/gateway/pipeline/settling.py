@@ -1,10 +1,13 @@
 """How an attempt ended, as the ledger is told."""
 
-from gateway.domain.entry import CostSource, Outcome, Settlement
+import msgspec
+
+from gateway.domain.entry import CostSource, Hold, Operation, Outcome, Settlement
 from gateway.domain.errors import GatewayError, ProviderError
 from gateway.domain.time import monotonic
 from gateway.domain.usage import NO_USAGE, Usage
 from gateway.exchange import Exchange
+from gateway.metering import operations
 from gateway.metering.charge import input_tokens, interrupted_usage
 from gateway.metering.native_usage import usage_of
 from gateway.metering.prices import priced
@@ -49,8 +52,9 @@ class Ending:
 def settlement(exchange: Exchange, ending: Ending, *, keep_content: bool) -> Settlement:
     """What the ledger is told, with everything that was used and what it costs."""
     request, reader, hold = exchange.request, exchange.reader, exchange.hold
-    usage = NO_USAGE if ending.free else _usage(exchange, ending.outcome)
-    cost, source = (0, CostSource.NONE) if usage is NO_USAGE else priced(hold.price, usage)
+    known = NO_USAGE if ending.free else _usage(exchange, ending.outcome)
+    usage = known or NO_USAGE
+    cost, source = _cost(hold, known)
     if source is CostSource.ESTIMATED and cost is not None and hold.amount_nano_usd:
         cost = min(cost, hold.amount_nano_usd)  # a guess of ours never takes more than what was set aside
     now = monotonic()
@@ -74,6 +78,13 @@ def settlement(exchange: Exchange, ending: Ending, *, keep_content: bool) -> Set
         reason=exchange.reason,
         stored_response=reader.kept_as if reader is not None else None,
     )
+
+
+def _cost(hold: Hold, usage: Usage | None) -> tuple[int | None, CostSource]:
+    """Of a known usage; what nobody knows has no cost, and is not priced."""
+    if usage is None:
+        return None, CostSource.NONE
+    return (0, CostSource.NONE) if usage is NO_USAGE else priced(hold.price, usage)
 
 
 def rough_settlement(exchange: Exchange, ending: Ending) -> Settlement:
@@ -100,7 +111,10 @@ def first_token_us(exchange: Exchange) -> int | None:
     return _micros(exchange.first_token_at, exchange.received_at)
 
 
-def _usage(exchange: Exchange, outcome: Outcome) -> Usage:
+def _usage(exchange: Exchange, outcome: Outcome) -> Usage | None:
+    """`None`: nobody knows."""
+    if exchange.request.operation not in operations.HAVE_LENGTH:
+        return _usage_of_operation(exchange, outcome)
     reader, provider = exchange.reader, exchange.deployment.provider
     rule = exchange.deployment.usage_rule(exchange.call.wire)
     usage: Usage | None = None
@@ -114,6 +128,18 @@ def _usage(exchange: Exchange, outcome: Outcome) -> Usage:
     has_answer = outcome is Outcome.COMPLETED and reader is not None and reader.counted
     policy = "estimate" if has_answer else provider.interrupted  # an empty answer is as good as none
     return interrupted_usage(policy, input_tokens(exchange.request), exchange.output_estimate())
+
+
+def _usage_of_operation(exchange: Exchange, outcome: Outcome) -> Usage | None:
+    request, price, reader = exchange.request, exchange.hold.price, exchange.reader
+    if reader is not None and (reader.finished or outcome is Outcome.COMPLETED):
+        rule = exchange.deployment.usage_rule(exchange.call.wire)
+        return operations.used(request, reader.usage_reports, rule, price)
+    was_sent = exchange.dispatched_at != exchange.received_at
+    if request.operation is Operation.TOKEN_COUNT or not was_sent or exchange.deployment.provider.interrupted == "free":
+        return NO_USAGE
+    taken = operations.unstated(request, price)
+    return None if taken is None else msgspec.structs.replace(taken, estimated=True)
 
 
 def _micros(later: float | None, earlier: float) -> int | None:

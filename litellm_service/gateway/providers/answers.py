@@ -11,6 +11,7 @@ from gateway.providers.reply import Reply
 from gateway.providers.sse import EventSplitter, event_data
 from gateway.wires.codec import Decoder, Heard, Unreadable
 from gateway.wires.neutral import Delta
+from gateway.wires.plain import SOMETHING
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_HELD_BACK = 4
@@ -37,13 +38,14 @@ class AnswerReader:
 
     `text` are the words for people, `counted` all that the provider counts as output (reasoning and tool calls too).
     `usage_reports` are the usage objects as they came, oldest first. `service_tier` is what the provider says it charges by.
+    `as_bytes`: the answer is a file, not events.
     The first events are held back until something of the answer itself comes, so that an error may yet become a status.
     """
 
-    def __init__(self, reply: Reply, decoder: Decoder, *, stream: bool) -> None:
+    def __init__(self, reply: Reply, decoder: Decoder, *, stream: bool, as_bytes: bool = False) -> None:
         self._reply = reply
         self._decoder = decoder
-        self._stream = stream
+        self._read_some = self._read_bytes if as_bytes else self._read_events if stream else self._read_whole
         self._splitter = EventSplitter()
         self._ready: deque[Piece] = deque()
         self._held_back: list[tuple[bytes, Heard | None]] = []
@@ -79,11 +81,13 @@ class AnswerReader:
                 raise self._failure
             if self._ended:
                 return None
-            if self._stream:
-                await self._read_events()
-            else:
-                await self._read_whole()
+            await self._read_some()
         return self._ready.popleft()
+
+    @property
+    def content_type(self) -> bytes:
+        """What the provider says that its answer is."""
+        return next((value for name, value in self._reply.headers if name == b"content-type"), b"")
 
     async def _read_whole(self) -> None:
         parts, size = [], 0
@@ -99,6 +103,15 @@ class AnswerReader:
         self._ended = self.finished = True
         self._note(heard)
         self._ready.append(Piece(raw, self.full_text, closing=True, deltas=heard.deltas))
+
+    async def _read_bytes(self) -> None:
+        """A file, as it comes."""
+        data = await self._reply.read()
+        if data:
+            self.counted.append(SOMETHING)
+        else:
+            self._ended = self.finished = True
+        self._ready.append(Piece(data, closing=self._ended))
 
     async def _read_events(self) -> None:
         data = await self._reply.read()

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
+from gateway.domain.entry import Operation
 from gateway.domain.errors import InvalidRequest
 from gateway.domain.request import ModelRequest, WireName
+from gateway.providers import operations
 from gateway.providers.deployment import Deployment
-from gateway.wires import passing
+from gateway.wires import passing, plain
 from gateway.wires.anthropic import answer_in as anthropic_answer
 from gateway.wires.anthropic import prompt_in as anthropic_in
 from gateway.wires.anthropic import prompt_out as anthropic_out
@@ -28,7 +30,10 @@ HEADERS: dict[WireName, tuple[tuple[bytes, bytes], ...]] = {"anthropic": ((b"ant
 
 
 class Call(msgspec.Struct, kw_only=True, frozen=True):
-    """One call of an upstream: `wire` is what it speaks, `dropped` what the client asked for and it cannot say."""
+    """One call of an upstream: `wire` is what it speaks, `dropped` what the client asked for and it cannot say.
+
+    `head`: the lines of its head where they are not the endpoint's. `answer`: nobody is called, for it is known.
+    """
 
     wire: WireName
     target: bytes
@@ -37,6 +42,8 @@ class Call(msgspec.Struct, kw_only=True, frozen=True):
     decoder: Decoder
     is_translated: bool
     dropped: tuple[str, ...] = ()
+    head: bytes | None = None
+    answer: bytes | None = None
 
 
 class Abilities(msgspec.Struct, frozen=True):
@@ -52,20 +59,25 @@ UNKNOWN = Abilities()
 class Calls:
     """Makes calls; `abilities` says what a deployment's model can do.
 
-    `drops_harmless`: what an upstream cannot say and nobody misses is left out; else it is refused by name.
+    `drops_harmless`: what an upstream cannot say and nobody misses is left out; else it is refused by name. `count_tokens`
+    estimates a prompt for providers that do not count.
     """
 
     def __init__(
-        self, *, abilities: Callable[[Deployment], Abilities] = lambda _deployment: UNKNOWN, drops_harmless: bool = True
-    ) -> None:
+        self, *, abilities: Callable[[Deployment], Abilities] = lambda _deployment: UNKNOWN, drops_harmless: bool = True,
+        count_tokens: Callable[[ModelRequest], int] = lambda request: request.size,
+    ) -> None:  # fmt: skip
         self._abilities = abilities
         self._drops_harmless = drops_harmless
+        self._count_tokens = count_tokens
 
     def call(self, request: ModelRequest, deployment: Deployment, output_limit: int | None) -> Call:
         """Raises `InvalidRequest` for what the deployment's wire has no word for.
 
         `output_limit`: tokens that the gateway itself allows the answer, where the client does not say.
         """
+        if request.operation is not Operation.CHAT:
+            return self._other(request, deployment, output_limit)
         wire = deployment.wire_for(request.wire)
         same = wire == request.wire
         dropped: tuple[str, ...] = ()
@@ -86,6 +98,33 @@ class Calls:
             decoder=DECODERS[wire](request, not same),
             is_translated=not same,
             dropped=dropped,
+        )
+
+    def _other(self, request: ModelRequest, deployment: Deployment, output_limit: int | None) -> Call:
+        if request.operation is Operation.TOKEN_COUNT:
+            return self._count(request, deployment)
+        return Call(
+            wire="openai",
+            target=operations.target(request, deployment),
+            headers=(),
+            body=operations.body(request, deployment, output_limit),
+            decoder=operations.decoder(request),
+            is_translated=False,
+            head=operations.head(request, deployment),
+        )
+
+    def _count(self, request: ModelRequest, deployment: Deployment) -> Call:
+        """Anthropic counts by itself; for all others it is our estimate, and nobody is called."""
+        counts = deployment.wire_for(request.wire) == request.wire
+        answer = None if counts else msgspec.json.encode({"input_tokens": self._count_tokens(request)})
+        return Call(
+            wire=request.wire,
+            target=(deployment.endpoint.path + operations.COUNT_PATH).encode(),
+            headers=request.headers,
+            body=passing.anthropic(request, deployment.upstream_model, None),
+            decoder=plain.Decoder(),
+            is_translated=False,
+            answer=answer,
         )
 
     def _dropped(self, unsaid: Iterable[Unsaid], deployment: Deployment) -> tuple[str, ...]:

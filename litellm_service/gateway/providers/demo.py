@@ -5,15 +5,21 @@ a hold foresaw.
 """
 
 import asyncio
+import base64
+import hashlib
 import re
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
 from gateway.domain.time import new_request_id, now_ms
 from gateway.providers.reply import Headers, Reply
 
+CHAT = "/chat/completions"
+EMBEDDINGS = "/embeddings"
+DIMENSIONS = 8
 NOTICE = "This is a demo model of the gateway, no real AI. "
 STORY_S = 2.0
 SLOW_S = 5.0
@@ -51,6 +57,11 @@ class _Body(msgspec.Struct):
     n: Annotated[int, msgspec.Meta(ge=1, le=MAX_CHOICES)] | None = None
     max_tokens: _Limit | None = None
     max_completion_tokens: _Limit | None = None
+
+
+class _Texts(msgspec.Struct):
+    input: str | Annotated[list[str], msgspec.Meta(min_length=1)]
+    encoding_format: Literal["float", "base64"] | None = None
 
 
 class _Script(msgspec.Struct):
@@ -119,7 +130,12 @@ class DemoReply:
             raise self._reason
 
 
-async def reply(model: str, body: bytes) -> Reply:
+def known(body: bytes) -> Reply:
+    """An answer that is known."""
+    return DemoReply(200, b"application/json", _once(body))
+
+
+async def reply(model: str, body: bytes, target: str = CHAT) -> Reply:
     """Answer as the model of that name would; what cannot be answered is an error in the wire's own form."""
     if model == "error":
         return _error(503, "The demo provider is down, as demo/error always is.", "server_error", "service_unavailable")
@@ -128,6 +144,8 @@ async def reply(model: str, body: bytes) -> Reply:
         message = f"There is no demo model {model!r}; there are {names}."
         return _error(404, message, "invalid_request_error", "model_not_found")
     try:
+        if target == EMBEDDINGS:
+            return known(_embeddings(model, msgspec.json.decode(body, type=_Texts)))
         asked = msgspec.json.decode(body, type=_Body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _error(400, f"The demo model cannot read this: {error}", "invalid_request_error", "invalid_request")
@@ -136,6 +154,24 @@ async def reply(model: str, body: bytes) -> Reply:
         return DemoReply(200, b"application/json", _whole(answer))
     wants_usage = asked.stream_options is not None and asked.stream_options.include_usage
     return DemoReply(200, b"text/event-stream", _events(answer, with_usage=wants_usage))
+
+
+def _embeddings(model: str, asked: _Texts) -> bytes:
+    """Eight numbers from -1 to 1 for each text, always the same ones."""
+    texts = [asked.input] if isinstance(asked.input, str) else asked.input
+    data = [
+        {"object": "embedding", "index": place, "embedding": _vector(text, packed=asked.encoding_format == "base64")}
+        for place, text in enumerate(texts)
+    ]
+    tokens = sum(len(text.split()) for text in texts)
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return msgspec.json.encode({"object": "list", "data": data, "model": model, "usage": usage})
+
+
+def _vector(text: str, *, packed: bool) -> list[float] | str:
+    digest = hashlib.sha256(text.encode("utf-8", "replace")).digest()
+    numbers = [value / 32_768 for value in struct.unpack(f"<{DIMENSIONS}h", digest[: 2 * DIMENSIONS])]
+    return base64.b64encode(struct.pack(f"<{DIMENSIONS}f", *numbers)).decode() if packed else numbers
 
 
 def _answer(model: str, asked: _Body) -> _Answer:

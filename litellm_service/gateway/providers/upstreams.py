@@ -43,8 +43,11 @@ class Upstreams:
         """
         endpoint = deployment.endpoint
         reply: Reply
-        if endpoint.provider.wire == "demo":
-            reply = await demo.reply(deployment.upstream_model, call.body)
+        if call.answer is not None:
+            reply = demo.known(call.answer)
+            attach(reply)
+        elif endpoint.provider.wire == "demo":
+            reply = await demo.reply(deployment.upstream_model, call.body, call.target.decode())
             attach(reply)
         else:
             origin = endpoint.origin or Origin("litellm", 0, tls=False, socket=await self._worker.ensure_ready())
@@ -85,5 +88,5 @@ class Upstreams:
 def _request(endpoint: Endpoint, call: Call, request_id: str) -> bytes:
     headers = b"".join([b"%s: %s\r\n" % header for header in call.headers]) if call.headers else b""
     return b"POST %s HTTP/1.1\r\n%s%sx-request-id: %s\r\ncontent-length: %d\r\n\r\n%s" % (
-        call.target, endpoint.headers, headers, request_id.encode(), len(call.body), call.body,
+        call.target, call.head or endpoint.headers, headers, request_id.encode(), len(call.body), call.body,
     )  # fmt: skip

@@ -1,0 +1,121 @@
+"""Embeddings, pictures, speech and the rest, through the official OpenAI SDK: answered, metered, charged."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from openai import OpenAI
+
+from faultmock.text import word_tokens
+from prompts import new_marker, prompt
+from stack import ApiService, Mock, post_json, wait_until
+
+
+@pytest.fixture
+def client(api: ApiService) -> Iterator[OpenAI]:
+    with OpenAI(base_url=f"{api.url}/v1", api_key="unused", max_retries=0, timeout=20) as opened:
+        yield opened
+
+
+def row_of(api: ApiService, marker: str) -> dict[str, Any]:
+    """The request's row, by what it asked."""
+    found = wait_until(lambda: api.rows("SELECT * FROM requests WHERE query LIKE ?", f"%{marker}%"), what="the row")
+    assert len(found) == 1
+    return dict(found[0])
+
+
+def test_embeddings_are_parsed_and_charged(client: OpenAI, api: ApiService, mock: Mock) -> None:
+    text = prompt(marker := new_marker(), 20)
+    answer = client.embeddings.create(model="text-embedding-3-small", input=[text, "another"])
+    assert [len(one.embedding) for one in answer.data] == [8, 8]
+    row = row_of(api, marker)
+    assert (row["operation"], row["stream"], row["query"], row["completion_tokens"]) == ("embeddings", 0, text, 0)
+    assert row["prompt_tokens"] == answer.usage.prompt_tokens > 0
+    assert row["cost_nano_usd"] == answer.usage.prompt_tokens * 20
+    assert mock.ended_call(marker)["path"].endswith("/v1/embeddings")
+
+
+def test_demo_embeddings_need_no_key(client: OpenAI) -> None:
+    first, again = (client.embeddings.create(model="demo/echo", input="Hello").data[0].embedding for _ in range(2))
+    assert first == again
+    assert len(first) == 8
+
+
+def test_a_legacy_completion_is_parsed_plain_and_streamed(client: OpenAI, api: ApiService) -> None:
+    for stream in (False, True):
+        text = prompt(marker := new_marker(), tokens=12)
+        asked: Any = {"model": "gpt-3.5-turbo-instruct", "prompt": text, "max_tokens": 50}
+        if stream:
+            chunks = list(client.completions.create(stream=True, **asked))
+            assert "".join(chunk.choices[0].text for chunk in chunks) == "".join(word_tokens(12, text))
+            assert all(chunk.usage is None for chunk in chunks)
+        else:
+            assert client.completions.create(**asked).choices[0].text == "".join(word_tokens(12, text))
+        row = row_of(api, marker)
+        assert (row["operation"], row["stream"], row["completion_tokens"]) == ("completions", int(stream), 12)
+        assert row["cost_nano_usd"] == row["prompt_tokens"] * 1_500 + 12 * 2_000
+
+
+def test_pictures_are_charged_by_the_tokens_that_they_took(client: OpenAI, api: ApiService) -> None:
+    text = prompt(marker := new_marker(), 5, tokens=30)
+    answer: Any = client.images.generate(model="gpt-image-1", prompt=text, n=2)
+    assert len(answer.data) == 2
+    row = row_of(api, marker)
+    assert row["operation"] == "images"
+    assert row["cost_nano_usd"] == answer.usage.input_tokens * 5_000 + answer.usage.output_tokens * 40_000
+
+
+def test_pictures_come_as_events_too(client: OpenAI, api: ApiService) -> None:
+    text = prompt(marker := new_marker(), tokens=30)
+    events: list[Any] = list(client.images.generate(model="gpt-image-1", prompt=text, stream=True, partial_images=2))
+    assert [event.type.rpartition(".")[2] for event in events] == ["partial_image", "partial_image", "completed"]
+    row = row_of(api, marker)
+    usage = events[-1].usage
+    assert row["cost_nano_usd"] == usage.input_tokens * 5_000 + usage.output_tokens * 40_000
+
+
+def test_pictures_without_a_price_have_no_cost(client: OpenAI, api: ApiService) -> None:
+    client.images.generate(model="openai/dall-e-3", prompt=(marker := new_marker()))
+    assert row_of(api, marker)["cost_nano_usd"] is None
+
+
+def test_speech_is_a_file_that_comes_as_it_is_made(client: OpenAI, api: ApiService) -> None:
+    text = prompt(marker := new_marker(), 5, tokens=20)
+    with client.audio.speech.with_streaming_response.create(model="tts-1", voice="alloy", input=text) as answer:
+        assert answer.headers["content-type"] == "audio/mpeg"
+        sound = b"".join(answer.iter_bytes())
+    assert sound[:4] == b"RIFF"
+    row = row_of(api, marker)
+    assert (row["operation"], row["cost_nano_usd"]) == ("speech", len(text) * 15_000)
+    assert row["response"] in (None, "")
+
+
+def test_speech_that_is_charged_by_tokens_is_estimated(client: OpenAI, api: ApiService) -> None:
+    client.audio.speech.create(model="gpt-4o-mini-tts", voice="alloy", input=prompt(marker := new_marker(), 5))
+    row = row_of(api, marker)
+    assert row["cost_source"] == "estimated"
+    assert row["cost_nano_usd"] > 0
+
+
+def test_a_moderation_is_free(client: OpenAI, api: ApiService) -> None:
+    answer = client.moderations.create(input=prompt(marker := new_marker()))
+    assert answer.results[0].flagged is False
+    row = row_of(api, marker)
+    assert (row["operation"], row["model"], row["cost_nano_usd"]) == ("moderations", "openai/omni-moderation-latest", 0)
+
+
+def test_a_ranking_is_passed_on(api: ApiService) -> None:
+    asked = {"model": "openai/reranker", "query": prompt(marker := new_marker()), "documents": ["one", "two"]}
+    status, answer = post_json(f"{api.url}/v1/rerank", asked)
+    assert (status, len(answer["results"])) == (200, 2)
+    assert row_of(api, marker)["operation"] == "rerank"
+
+
+def test_tokens_are_counted_for_models_of_any_provider(api: ApiService) -> None:
+    marker = new_marker()
+    asked = {"model": "gpt-4o", "messages": [{"role": "user", "content": f"{marker} how many words are these?"}]}
+    status, answer = post_json(f"{api.url}/v1/messages/count_tokens", asked)
+    assert status == 200
+    assert 10 < answer["input_tokens"] < 60
+    row = row_of(api, marker)
+    assert (row["operation"], row["cost_nano_usd"], row["prompt_tokens"]) == ("token_count", 0, 0)
