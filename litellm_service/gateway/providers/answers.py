@@ -45,7 +45,8 @@ class AnswerReader:
     def __init__(self, reply: Reply, decoder: Decoder, *, stream: bool, as_bytes: bool = False) -> None:
         self._reply = reply
         self._decoder = decoder
-        self._read_some = self._read_bytes if as_bytes else self._read_events if stream else self._read_whole
+        self._stream = stream
+        self._as_bytes = as_bytes
         self._splitter = EventSplitter()
         self._ready: deque[Piece] = deque()
         self._held_back: list[tuple[bytes, Heard | None]] = []
@@ -81,7 +82,12 @@ class AnswerReader:
                 raise self._failure
             if self._ended:
                 return None
-            await self._read_some()
+            if self._as_bytes:
+                await self._read_bytes()
+            elif self._stream:
+                await self._read_events()
+            else:
+                await self._read_whole()
         return self._ready.popleft()
 
     @property
