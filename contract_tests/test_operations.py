@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
+import openai
 import pytest
 from openai import OpenAI
 
 from faultmock.text import word_tokens
+from faultmock.wires.audio import wav
 from prompts import new_marker, prompt
-from stack import ApiService, Mock, post_json, wait_until
+from stack import ApiService, Mock, post_json, send_json, wait_until
 
 
 @pytest.fixture
@@ -119,3 +122,97 @@ def test_tokens_are_counted_for_models_of_any_provider(api: ApiService) -> None:
     assert 10 < answer["input_tokens"] < 60
     row = row_of(api, marker)
     assert (row["operation"], row["cost_nano_usd"], row["prompt_tokens"]) == ("token_count", 0, 0)
+
+
+def recording(seconds: float = 1.0) -> bytes:
+    """A sound of this length."""
+    return wav(int(seconds * 24_000))
+
+
+def test_a_transcription_is_charged_by_the_second(client: OpenAI, api: ApiService, mock: Mock) -> None:
+    marker = new_marker()
+    answer = client.audio.transcriptions.create(
+        model="whisper-1", file=(f"{marker}.wav", recording(2.5)), prompt=prompt(marker, tokens=9)
+    )
+    assert answer.text
+    row = row_of(api, marker)
+    assert (row["operation"], row["cost_nano_usd"]) == ("transcription", 3 * 100_000)
+    assert row["response"] == answer.text
+    assert "RIFF" not in str(row)
+    assert mock.ended_call(marker)["model"] == "whisper-1"
+
+
+def test_only_the_model_of_a_form_is_rewritten(client: OpenAI, api: ApiService, mock: Mock) -> None:
+    marker = new_marker()
+    for model in ("openai/gpt-4o-transcribe", "gpt-4o-transcribe"):
+        answer: Any = client.audio.transcriptions.create(
+            model=model, file=(f"{marker}.wav", recording()), prompt=prompt(marker, tokens=9), temperature=0.5
+        )
+        assert answer.usage.total_tokens > 0
+    assert {call["model"] for call in mock.calls(marker)} == {"gpt-4o-transcribe"}
+
+
+def test_a_transcription_comes_as_events_too(client: OpenAI, api: ApiService) -> None:
+    marker = new_marker()
+    events: list[Any] = list(
+        client.audio.transcriptions.create(
+            model="gpt-4o-transcribe", file=(f"{marker}.wav", recording()), prompt=prompt(marker, tokens=9), stream=True
+        )
+    )
+    assert events[-1].type == "transcript.text.done"
+    row = row_of(api, marker)
+    usage = events[-1].usage
+    assert row["cost_nano_usd"] == usage.input_tokens * 2_500 + usage.output_tokens * 10_000
+    assert row["response"] == events[-1].text
+
+
+def test_a_transcript_without_usage_has_no_cost(client: OpenAI, api: ApiService) -> None:
+    marker = new_marker()
+    answer = client.audio.translations.create(
+        model="whisper-1", file=(f"{marker}.wav", recording()), prompt=prompt(marker), response_format="srt"
+    )
+    assert "-->" in str(answer)
+    row = row_of(api, marker)
+    assert (row["operation"], row["cost_nano_usd"], row["outcome"]) == ("translation", None, "completed")
+
+
+def test_forms_that_make_no_sense_are_refused(api: ApiService) -> None:
+    whole = b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n--x--\r\n'
+    kind = {"content-type": "multipart/form-data; boundary=x"}
+    for body in (b"", b"garbage", b"--x", whole, whole[:-8], whole.replace(b"form-data;", b"form-data"), b"\0" * 9_999):
+        status, answer = send_json("POST", f"{api.url}/v1/audio/transcriptions", body, kind)
+        assert (status, answer["error"]["code"]) == (400, "invalid_request"), body
+    status, answer = send_json("POST", f"{api.url}/v1/audio/transcriptions", b"{}", None)
+    assert status == 415
+
+
+def test_a_form_that_is_too_large_is_refused(client: OpenAI) -> None:
+    with pytest.raises(openai.APIStatusError) as refused:
+        client.audio.transcriptions.create(model="whisper-1", file=("long.wav", b"\0" * 32_000_001))
+    assert refused.value.status_code == 413
+
+
+def test_speech_that_nobody_hears_any_more_is_given_up(api: ApiService, mock: Mock) -> None:
+    marker = new_marker()
+    asked = {"model": "tts-1", "voice": "alloy", "input": prompt(marker, tokens=40, fault="stall")}
+    with httpx.Client(timeout=20) as client, client.stream("POST", f"{api.url}/v1/audio/speech", json=asked) as answer:
+        assert next(answer.iter_raw())
+    row = row_of(api, marker)
+    assert (row["outcome"], row["http_status"]) == ("abandoned", 499)
+    assert row["cost_nano_usd"] == len(str(asked["input"])) * 15_000
+
+
+def test_speech_that_breaks_off_is_seen_to_be_incomplete(api: ApiService) -> None:
+    marker = new_marker()
+    asked = {"model": "tts-1", "voice": "alloy", "input": prompt(marker, tokens=40, fault="close-mid")}
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.post(f"{api.url}/v1/audio/speech", json=asked, timeout=20)
+    row = row_of(api, marker)
+    assert (row["outcome"], row["http_status"], row["cost_source"]) == ("failed", 502, "estimated")
+
+
+def test_models_of_other_wires_are_refused_by_name(client: OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.audio.speech.create(model="demo/echo", voice="alloy", input="Hello")
+    assert refused.value.param == "model"
+    assert "speech" in refused.value.message

@@ -22,13 +22,14 @@ from gateway.endpoints import endpoints, provider_view
 from gateway.exchange import Running
 from gateway.explaining import explained, routes_view
 from gateway.http.answering import CallingRoute
+from gateway.http.body import FORM, JSON, Accepted
 from gateway.http.errors import status_of
 from gateway.http.guard import Guard
 from gateway.http.health import Health
 from gateway.http.idempotency import Repetitions
 from gateway.http.models import ModelList
 from gateway.http.replying import App, Receive, Scope, Send
-from gateway.http.routes import CALLING, Dispatcher
+from gateway.http.routes import CALLING, UPLOADING, Dispatcher
 from gateway.http.routes import routes as other_routes
 from gateway.identity import Identity, KeyRing
 from gateway.ledger.recovery import resolution
@@ -248,12 +249,13 @@ class Gateway:
         return interrupted_usage(setting.row.interrupted if setting else "estimate", input_tokens, output_tokens)
 
     def _calling_routes(self, pipeline: Pipeline, identity: Identity) -> dict[str, CallingRoute]:
-        limit = self._settings.server.max_body_bytes
+        json = Accepted(JSON, self._settings.server.max_body_bytes)
+        form = Accepted(FORM, self._settings.server.max_upload_bytes)
         repetitions = Repetitions(lambda: self._state.reader)
         return {
             path: CallingRoute(
                 path, parse=parse, wire=wire, pipeline=pipeline, identity=identity, running=self._running,
-                repetitions=repetitions, max_body_bytes=limit,
+                repetitions=repetitions, accepts=form if path in UPLOADING else json,
             )
             for path, (parse, wire) in CALLING.items()
         }  # fmt: skip

@@ -45,6 +45,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     cors_origins: tuple[str, ...] = ("http://localhost:5500", "http://127.0.0.1:5500")
     allowed_hosts: tuple[str, ...] = ()
     max_body_bytes: int = 10_000_000
+    max_upload_bytes: int = 32_000_000
     tls_cert: str | None = None
     tls_key: str | None = None
     gateway_header_timeout_s: float = 10
@@ -295,6 +296,8 @@ def _check_server(server: Server) -> None:
         raise SettingsError("GATEWAY_DEFAULT_MAX_TOKENS: at least 1.")
     if server.max_body_bytes < 1024:
         raise SettingsError("MAX_BODY_BYTES: at least 1024.")
+    if server.max_upload_bytes < 1024:
+        raise SettingsError("MAX_UPLOAD_BYTES: at least 1024.")
 
 
 def _check_cache(cache: Cache) -> None:

@@ -11,8 +11,9 @@ from gateway.domain.request import ModelRequest
 from gateway.domain.scope import Subject
 from gateway.domain.time import monotonic
 from gateway.exchange import ClientLeft, Exchange, Running
-from gateway.http.body import read_json, text_of
+from gateway.http.body import Accepted, read_body, text_of
 from gateway.http.charging import charge, check_may_call
+from gateway.http.idempotency import HEADER as IDEMPOTENCY_KEY
 from gateway.http.idempotency import First, Repetitions, raw_headers
 from gateway.http.protocol import CONNECTION, HEADERS, Client
 from gateway.http.replying import Receive, Scope, Send, fresh_id, send_error, send_stored
@@ -32,12 +33,12 @@ Parse = Callable[[bytes, dict[bytes, bytes], str], ModelRequest]
 class CallingRoute:
     """A route that calls a model: `parse` reads its body, `wire` writes its answer.
 
-    `path` is what keys are limited to, whatever else leads here.
+    `path` is what keys are limited to, whatever else leads here; `accepts` is what it may be sent.
     """
 
     def __init__(
         self, path: str, *, parse: Parse, wire: ClientWire, pipeline: Pipeline, identity: Identity, running: Running,
-        repetitions: Repetitions, max_body_bytes: int,
+        repetitions: Repetitions, accepts: Accepted,
     ) -> None:  # fmt: skip
         self._path = path
         self._parse = parse
@@ -46,7 +47,7 @@ class CallingRoute:
         self._identity = identity
         self._running = running
         self._repetitions = repetitions
-        self._max_body_bytes = max_body_bytes
+        self._accepts = accepts
         self.draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,7 +59,7 @@ class CallingRoute:
                 raise ShuttingDown("The gateway is stopping; try again shortly.", retry_after_s=2)
             caller = self._identity.caller(headers)
             check_may_call(caller, self._path)
-            body = await read_json(headers, receive, self._max_body_bytes)
+            body = await read_body(headers, receive, self._accepts)
             if not self._identity.is_current(caller):  # the body was slow, and the key is another by now
                 caller = self._identity.caller(headers)
                 check_may_call(caller, self._path)
@@ -67,6 +68,8 @@ class CallingRoute:
             steering = _steering(headers, request)
             if request.wire == "responses" and "previous_response_id" in request.fields:
                 steering = await self._where_it_lies(request, caller, steering)
+            if request.upload is not None and IDEMPOTENCY_KEY in headers:
+                body = request.upload.said
             first = await self._repetitions.begin(caller.key_id, headers, scope["path"], body)
         except GatewayError as error:
             if isinstance(error, NotAllowed):

@@ -1,8 +1,8 @@
-"""Reading a JSON body: type, size, time, shape."""
+"""Reading a body: type, size, time; of JSON the shape."""
 
 import json
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -12,25 +12,48 @@ from gateway.http.replying import Receive
 T = TypeVar("T")
 
 
+JSON = b"application/json"
+FORM = b"multipart/form-data"
+
+
+class Accepted(NamedTuple):
+    """What a route takes: a type of body, and so many bytes."""
+
+    kind: bytes
+    limit: int
+
+
 async def read_json(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> bytes:
-    """The body's bytes; raises `UnsupportedMediaType`, `TooLarge`, or `RequestTimeout` when the client leaves before its end."""
+    """As `read_body`."""
+    return await read_body(headers, receive, Accepted(JSON, limit))
+
+
+async def read_body(headers: Mapping[bytes, bytes], receive: Receive, accepted: Accepted) -> bytes:
+    """The bytes of a body of the type that is wanted.
+
+    Raises `UnsupportedMediaType`, `TooLarge`, or `RequestTimeout` when the client leaves before its end.
+    """
+    wanted, limit = accepted
     kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
-    if kind != b"application/json":
+    if kind != wanted:
         shown = kind.decode("latin-1") or "nothing"
-        raise UnsupportedMediaType(f"Send JSON with the header Content-Type: application/json (this came as {shown}).")
+        form = "JSON" if wanted == JSON else "a form"
+        raise UnsupportedMediaType(
+            f"Send {form} with the header Content-Type: {wanted.decode()} (this came as {shown})."
+        )
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise UnsupportedMediaType("Send the body without compression.")
     declared = headers.get(b"content-length")
     if declared is not None and int(declared) > limit:
-        raise _too_large(limit)
+        raise _too_large(limit, wanted)
     message = await receive()
     body: bytes = message.get("body", b"")
     if message.get("more_body"):
-        body = await _rest(body, receive, limit)
+        body = await _rest(body, receive, limit, wanted)
     elif message["type"] == "http.disconnect":
         raise _left()
     if len(body) > limit:
-        raise _too_large(limit)
+        raise _too_large(limit, wanted)
     return body
 
 
@@ -63,7 +86,7 @@ def invalid(error: msgspec.ValidationError) -> InvalidRequest:
     return InvalidRequest(f"{name}: {reason}." if name else f"The body: {reason}.", param=name)
 
 
-async def _rest(start: bytes, receive: Receive, limit: int) -> bytes:
+async def _rest(start: bytes, receive: Receive, limit: int, wanted: bytes) -> bytes:
     parts, size, more = [start], len(start), True
     while more:
         message = await receive()
@@ -73,7 +96,7 @@ async def _rest(start: bytes, receive: Receive, limit: int) -> bytes:
         parts.append(part)
         size += len(part)
         if size > limit:
-            raise _too_large(limit)
+            raise _too_large(limit, wanted)
         more = message.get("more_body", False)
     return b"".join(parts)
 
@@ -88,8 +111,9 @@ def _where(body: bytes, error: Exception) -> str:
     return str(error)
 
 
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"The body is larger than {limit:,} bytes; send less, or raise MAX_BODY_BYTES.")
+def _too_large(limit: int, wanted: bytes) -> TooLarge:
+    setting = "MAX_BODY_BYTES" if wanted == JSON else "MAX_UPLOAD_BYTES"
+    return TooLarge(f"The body is larger than {limit:,} bytes; send less, or raise {setting}.")
 
 
 def _left() -> RequestTimeout:

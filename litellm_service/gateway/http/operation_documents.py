@@ -38,6 +38,24 @@ DOCS = (
     ),
     Doc(
         method="POST",
+        path="/v1/audio/transcriptions",
+        title="Transcription (OpenAI)",
+        about="OpenAI's form and replies, passed on as they are, but for the model's name; `stream` too. What the provider does "
+        "not say has no cost: ask for `json` or `verbose_json`. Not under a hard budget.",
+        body={"model": "whisper-1", "file": "@hello.mp3"},
+        form=True,
+        streams=True,
+    ),
+    Doc(
+        method="POST",
+        path="/v1/audio/translations",
+        title="Translation of recordings (OpenAI)",
+        about="As transcriptions; into English.",
+        body={"model": "whisper-1", "file": "@hello.mp3", "response_format": "verbose_json"},
+        form=True,
+    ),
+    Doc(
+        method="POST",
         path="/v1/moderations",
         title="Moderation (OpenAI)",
         about=f"{_PASSED} `model` may be left out. Free, unless it has a price.",

@@ -22,6 +22,7 @@ from gateway.http import (
     requests,
     responses,
     stored_responses,
+    uploads,
     usage,
 )
 from gateway.http.admin import audit, budgets, keys, limits, me, prices
@@ -51,9 +52,13 @@ CALLING: dict[str, tuple[Parse, ClientWire]] = {
     "/v1/audio/speech": (operations.speech, PassedWire()),
     "/v1/moderations": (operations.moderations, PassedWire()),
     "/v1/rerank": (operations.rerank, PassedWire()),
+    "/v1/audio/transcriptions": (uploads.transcription, PassedWire()),
+    "/v1/audio/translations": (uploads.translation, PassedWire()),
     "/v1/messages/count_tokens": (operations.token_count, PassedWire("anthropic")),
 }
 
+# Those of them whose bodies are forms with a file.
+UPLOADING = frozenset(("/v1/audio/transcriptions", "/v1/audio/translations"))
 
 # Who may use the other routes; those of one path stand together.
 EVERYBODY: Roles = frozenset(get_args(Role))
