@@ -35,6 +35,8 @@ STATUS: dict[type[GatewayError], int] = {
     e.ShuttingDown: 503,
 }
 INTERNAL_ERROR = 500
+INTERNAL = "internal_error"
+UNEXPLAINED = "The gateway failed on this request; its log has the reason under {}."
 _UPSTREAM_BUSY = {503, 529}
 
 _FAMILIES: tuple[tuple[type[GatewayError], str], ...] = (
@@ -73,12 +75,12 @@ def status_of(error: BaseException) -> int:
 def body_of(error: BaseException, request_id: str) -> dict[str, object]:
     """`{"error": {message, type, code, param, request_id}}`; what a provider said of its own 4xx is kept."""
     if not isinstance(error, GatewayError):
-        message = f"The gateway failed on this request; its log has the reason under {request_id}."
+        message = UNEXPLAINED.format(request_id)
         return {
             "error": {
                 "message": message,
                 "type": "server_error",
-                "code": "internal_error",
+                "code": INTERNAL,
                 "param": None,
                 "request_id": request_id,
             }
@@ -96,6 +98,13 @@ def body_of(error: BaseException, request_id: str) -> dict[str, object]:
             **details,
         }
     }
+
+
+def parts_of(error: BaseException, request_id: str) -> tuple[int, str, str]:
+    """Status, code and message of anything that may go wrong, for the wires' own forms."""
+    if isinstance(error, GatewayError):
+        return status_of(error), error.code, error.message
+    return status_of(error), INTERNAL, UNEXPLAINED.format(request_id)
 
 
 def headers_of(error: BaseException) -> RawHeaders:

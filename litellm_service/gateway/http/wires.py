@@ -5,25 +5,21 @@ from typing import Protocol
 
 import msgspec
 
-from gateway.domain.errors import GatewayError, StoreUnavailable
+from gateway.domain.errors import StoreUnavailable
 from gateway.domain.money import usd
 from gateway.domain.request import WireName
 from gateway.domain.time import iso_seed
 from gateway.domain.usage import NO_USAGE, Usage
 from gateway.exchange import Exchange
-from gateway.http.errors import body_of, status_of
+from gateway.http.errors import body_of, parts_of
+from gateway.http.passing import Passed, PassedAnthropic, PassedGemini, PassedOpenAI
 from gateway.providers.answers import Piece
-from gateway.providers.sse import event_data
 from gateway.wires.anthropic import answer_out as anthropic
 from gateway.wires.codec import Frame, Writer
 from gateway.wires.gemini import answer_out as gemini
 from gateway.wires.neutral import Delta
 from gateway.wires.openai_chat import answer_out as openai
 from gateway.wires.responses import answer_out as responses
-
-INTERNAL = "internal_error"
-_DONE = b"data: [DONE]\n\n"
-_MESSAGE_STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
 
 class Answer(Protocol):
@@ -52,86 +48,6 @@ class ClientWire(Protocol):
         """The body of a reply that is an error."""
 
 
-class _Passed:
-    """Client and provider speak one wire: the upstream's bytes go on as they came."""
-
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
-
-    def piece(self, piece: Piece) -> bytes:
-        """As it came."""
-        return piece.raw
-
-    def end(self, exchange: Exchange, closing: list[Piece]) -> bytes:
-        """As it came."""
-        return b"".join([piece.raw for piece in closing])
-
-    def failure(self, error: BaseException, request_id: str) -> bytes:
-        """In the form that the wire's SDKs raise."""
-        return self._writer.failure(*_stated(error, request_id))
-
-    def whole(self, exchange: Exchange, closing: list[Piece]) -> bytes:
-        """As it came."""
-        return closing[0].raw
-
-
-class _PassedOpenAI:
-    """The same for OpenAI chat, the wire of most requests: one object for all answers."""
-
-    def piece(self, piece: Piece) -> bytes:
-        """As it came."""
-        return piece.raw
-
-    def end(self, exchange: Exchange, closing: list[Piece]) -> bytes:
-        """Usage only for those who asked, and one `[DONE]`, last."""
-        asked = exchange.request.wants_usage
-        wanted = [piece.raw for piece in closing if not piece.terminator and (asked or not piece.usage_only)]
-        return b"".join([*wanted, _DONE])
-
-    def failure(self, error: BaseException, request_id: str) -> bytes:
-        """An `error` object, which the SDKs raise."""
-        return b"data: %s\n\n" % msgspec.json.encode(body_of(error, request_id))
-
-    def whole(self, exchange: Exchange, closing: list[Piece]) -> bytes:
-        """As it came."""
-        return closing[0].raw
-
-
-class _PassedAnthropic(_Passed):
-    """The same, with an end where a provider leaves it out."""
-
-    def end(self, exchange: Exchange, closing: list[Piece]) -> bytes:
-        """As it came, and one `message_stop`, last."""
-        whole = super().end(exchange, closing)
-        return whole if any(piece.terminator for piece in closing) else whole + _MESSAGE_STOP
-
-
-class _PassedGemini(_Passed):
-    """The same; where the client wants one JSON array, events become its elements."""
-
-    def __init__(self, writer: Writer, *, as_array: bool) -> None:
-        super().__init__(writer)
-        self._as_array = as_array
-        self._begun = False
-
-    def piece(self, piece: Piece) -> bytes:
-        """As it came, or as elements."""
-        return self._elements(piece.raw) if self._as_array else piece.raw
-
-    def end(self, exchange: Exchange, closing: list[Piece]) -> bytes:
-        """The rest, and the array's end."""
-        whole = super().end(exchange, closing)
-        return self._elements(whole) + (b"]" if self._begun else b"[]") if self._as_array else whole
-
-    def _elements(self, events: bytes) -> bytes:
-        written = []
-        for event in events.split(b"\n\n"):
-            if data := event_data(event + b"\n\n"):
-                written.append((b",\r\n" if self._begun else b"[") + data)
-                self._begun = True
-        return b"".join(written)
-
-
 class _Written:
     """Client and provider speak different wires."""
 
@@ -148,7 +64,7 @@ class _Written:
 
     def failure(self, error: BaseException, request_id: str) -> bytes:
         """In the form that the wire's SDKs raise."""
-        return self._writer.failure(*_stated(error, request_id))
+        return self._writer.failure(*parts_of(error, request_id))
 
     def whole(self, exchange: Exchange, closing: list[Piece]) -> bytes:
         """The whole answer, in the client's wire."""
@@ -170,8 +86,8 @@ class NativeWire:
         if exchange.is_translated:
             return _Written(writer)
         if self._name == "gemini":
-            return _PassedGemini(writer, as_array=as_array)
-        return _PassedAnthropic(writer) if self._name == "anthropic" else _Passed(writer)
+            return PassedGemini(writer, as_array=as_array)
+        return PassedAnthropic(writer) if self._name == "anthropic" else Passed(writer)
 
     def error(self, error: BaseException, request_id: str) -> bytes:
         """In the form that the wire's SDKs raise."""
@@ -208,7 +124,7 @@ class SeedWire:
         return msgspec.json.encode({"request_id": exchange.id, "response": text, "metadata": metadata(exchange)})
 
 
-PASSED_OPENAI = _PassedOpenAI()
+PASSED_OPENAI = PassedOpenAI()
 WRITERS: dict[WireName, Callable[[Frame], Writer]] = {
     "openai": openai.Writer,
     "anthropic": anthropic.Writer,
@@ -225,7 +141,7 @@ def error_body(wire: WireName, error: BaseException, request_id: str) -> bytes:
     write = _ERROR_BODIES.get(wire)
     if write is None:
         return msgspec.json.encode(body_of(error, request_id))
-    return write(*_stated(error, request_id), request_id)
+    return write(*parts_of(error, request_id), request_id)
 
 
 def wire_of(path: str) -> WireName:
@@ -276,13 +192,6 @@ def _frame(exchange: Exchange) -> Frame:
         wants_usage=request.wants_usage,
         fields=request.fields,
     )
-
-
-def _stated(error: BaseException, request_id: str) -> tuple[int, str, str]:
-    """Status, code and message of anything that may go wrong."""
-    if isinstance(error, GatewayError):
-        return status_of(error), error.code, error.message
-    return status_of(error), INTERNAL, f"The gateway failed on this request; its log has the reason under {request_id}."
 
 
 def _deltas(pieces: Sequence[Piece]) -> list[Delta]:
