@@ -22,7 +22,7 @@ _KEEP_ALIVE = b": keep-alive\n\n"
 _JSON = (b"content-type", b"application/json")
 _STREAM = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"))
 _ARRAY = ((b"content-type", b"application/json"), (b"cache-control", b"no-cache"))
-_SILENCE_IN_ARRAY = b"\n"
+_BLANK_LINE = b"\n"  # Google's SDKs take comments for an answer
 
 
 class ClientSink:
@@ -158,7 +158,7 @@ class ClientSink:
         loop, silent = asyncio.get_running_loop(), monotonic() - self._sent_at
         if silent >= KEEP_ALIVE_S and not (self._client is not None and self._client.is_stalled()):
             self._beat = loop.create_task(
-                self._write(_SILENCE_IN_ARRAY if self._exchange.request.as_array else _KEEP_ALIVE)
+                self._write(_BLANK_LINE if self._exchange.request.wire == "gemini" else _KEEP_ALIVE)
             )
             silent = 0
         self._timer = loop.call_later(max(1, KEEP_ALIVE_S - silent), self._keep_alive)

@@ -8,7 +8,7 @@ import pytest
 from gateway.domain.errors import ProviderTimeout
 from gateway.domain.time import monotonic
 from gateway.exchange import Exchange
-from gateway.http import openai, sinks
+from gateway.http import gemini, openai, sinks
 from gateway.http.sinks import ClientSink
 from gateway.http.wires import NativeWire, SeedWire
 from gateway.identity import Caller
@@ -60,6 +60,17 @@ async def test_a_stream_that_is_silent_says_so_now_and_then(monkeypatch):
     count = len(received.messages)
     await asyncio.sleep(0.12)
     assert len(received.messages) == count
+
+
+async def test_googles_clients_are_kept_alive_by_empty_lines(monkeypatch):
+    monkeypatch.setattr(sinks, "KEEP_ALIVE_S", 0.05)
+    request = gemini.parse(b'{"contents":[{"parts":[]}]}', {}, "/v1beta/models/m:streamGenerateContent?alt=sse")
+    exchange, received = Exchange(request, Caller("", "admin"), monotonic(), "/"), Received()
+    exchange.is_translated = True
+    sink = ClientSink(received, None, NativeWire("gemini"), exchange)
+    await asyncio.sleep(0.08)
+    await sink.close()
+    assert received.body == b"\n"
 
 
 async def test_an_error_before_the_first_byte_is_a_reply_of_its_own():
