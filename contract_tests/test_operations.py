@@ -216,3 +216,31 @@ def test_models_of_other_wires_are_refused_by_name(client: OpenAI) -> None:
         client.audio.speech.create(model="demo/echo", voice="alloy", input="Hello")
     assert refused.value.param == "model"
     assert "speech" in refused.value.message
+
+
+def test_a_repetition_gets_the_first_answer_and_is_billed_once(client: OpenAI, api: ApiService) -> None:
+    for asked in (
+        ("/v1/embeddings", {"model": "text-embedding-3-small", "input": (marker := new_marker())}),
+        ("/v1/audio/speech", {"model": "tts-1", "voice": "alloy", "input": (spoken := new_marker())}),
+    ):
+        answers = [
+            httpx.post(f"{api.url}{asked[0]}", json=asked[1], headers={"idempotency-key": marker + asked[0]})
+            for _ in range(2)
+        ]
+        assert answers[0].content == answers[1].content
+        assert answers[0].headers["content-type"] == answers[1].headers["content-type"]
+        assert answers[1].headers["idempotent-replayed"] == "true"
+    assert row_of(api, marker)
+    assert row_of(api, spoken)
+
+
+def test_a_form_may_be_repeated_under_another_boundary(client: OpenAI, api: ApiService) -> None:
+    marker = new_marker()
+    answers = [
+        client.audio.transcriptions.create(
+            model="whisper-1", file=(f"{marker}.wav", recording()), extra_headers={"idempotency-key": marker}
+        )
+        for _ in range(2)
+    ]
+    assert answers[0].text == answers[1].text
+    assert row_of(api, marker)

@@ -4,12 +4,14 @@ from collections.abc import Callable
 
 import msgspec
 
-from gateway.domain.entry import CostSource, Kind, Outcome, Settlement
+from gateway.domain.entry import CostSource, Kind, Operation, Outcome, Settlement
 from gateway.domain.price import Price
 from gateway.domain.usage import Usage
 from gateway.store.sqlite.store import Orphan
 
 MESSAGE = "The gateway stopped while this request was running; its usage is an estimate."
+
+NOT_BY_TOKENS = frozenset((Operation.IMAGES, Operation.SPEECH, Operation.TRANSCRIPTION, Operation.TRANSLATION))
 
 Priced = Callable[[Price | None, Usage], tuple[int | None, CostSource]]
 Charge = Callable[[str, int, int], Usage]
@@ -18,13 +20,15 @@ Charge = Callable[[str, int, int], Usage]
 def resolution(orphan: Orphan, charge: Charge, priced: Priced) -> Settlement:
     """The estimate that replaces an orphaned hold.
 
-    Under a hard budget it costs all that was held. `charge` turns provider name, input and output estimate into what such
-    an interruption is taken to cost there.
+    Under a hard budget it costs all that was held. Else, what is not charged by tokens has no cost: nobody knows. `charge` turns
+    provider name, input and output estimate into what such an interruption is taken to cost there.
     """
     hold = orphan.hold
     usage = charge(hold.provider, hold.input_tokens_estimate, orphan.output_tokens or 0)
     cost, source = priced(hold.price, usage)
-    if hold.amount_nano_usd and cost is not None:  # nobody knows how far the provider went: as far as it may
+    if hold.operation in NOT_BY_TOKENS:
+        cost, source = None, CostSource.NONE
+    if hold.amount_nano_usd and hold.price is not None:  # nobody knows how far the provider went: as far as it may
         usage = msgspec.structs.replace(usage, estimated=True)
         cost, source = hold.amount_nano_usd, CostSource.ESTIMATED
     return Settlement(

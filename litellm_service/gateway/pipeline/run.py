@@ -184,6 +184,8 @@ class Pipeline:
 
     async def _attempt(self, exchange: Exchange, sink: Sink) -> list[Piece]:
         """One call, and what it tells of the deployment's health."""
+        if exchange.call.answer is not None:  # nobody is called
+            return await self._call(exchange, sink)
         way, began = exchange.plan.way, monotonic()
         self._router.begin(way, began)
         try:

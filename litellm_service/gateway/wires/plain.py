@@ -13,6 +13,8 @@ from gateway.wires.codec import Heard, Unreadable
 T = TypeVar("T")
 DONE = b"[DONE]"
 SOMETHING = "."
+MAX_SECONDS = 10**7
+MAX_SEARCHES = 10**6
 _NOTHING = msgspec.Raw()
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _ENDS = (".done", ".completed")
@@ -28,7 +30,7 @@ class Report(msgspec.Struct, omit_defaults=True):
 
 
 class _Units(msgspec.Struct):
-    search_units: Any = None
+    search_units: float | None = None
 
 
 class _Meta(msgspec.Struct):
@@ -41,7 +43,7 @@ class _Body(msgspec.Struct):
     text: Any = None
     duration: Any = None
     usage: msgspec.Raw = _NOTHING
-    meta: _Meta | None = None
+    meta: msgspec.Raw = _NOTHING
     error: msgspec.Raw = _NOTHING
 
 
@@ -54,6 +56,7 @@ class _Event(msgspec.Struct):
 
 _body = msgspec.json.Decoder(_Body)
 _event = msgspec.json.Decoder(_Event)
+_meta = msgspec.json.Decoder(_Meta)
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -88,12 +91,11 @@ class Decoder:
         if (error := _given(said.error)) and not (_given(said.data) or _given(said.results)):
             return Heard(error=error)
         words = said.text if isinstance(said.text, str) else ""
-        units = said.meta.billed_units.search_units if said.meta is not None and said.meta.billed_units else None
         report = Report(
             _raw(said.usage),
             images=_count(said.data) if self._has_images else 0,
-            seconds=_number(said.duration),
-            searches=None if (stated := _number(units)) is None else int(stated),
+            seconds=_number(said.duration, MAX_SECONDS),
+            searches=_search_units(said.meta),
         )
         return Heard(text=words, counted=words or SOMETHING, usage=_encoded(report))
 
@@ -137,6 +139,18 @@ def _count(data: msgspec.Raw) -> int:
         return 0
 
 
-def _number(value: object) -> float | None:
-    """A number that is none, or is negative, is as good as nothing."""
-    return value if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
+def _search_units(meta: msgspec.Raw) -> int | None:
+    try:
+        read = _meta.decode(meta) if _given(meta) else None
+    except _UNREADABLE:
+        return None
+    units = read.billed_units.search_units if read is not None and read.billed_units is not None else None
+    stated = _number(units, MAX_SEARCHES)
+    return None if stated is None else int(stated)
+
+
+def _number(value: object, most: int) -> float | None:
+    """A number that is none, or is negative or impossible, is as good as nothing."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if 0 <= value <= most else None
