@@ -65,7 +65,7 @@ class _Cut:
 def usage(raw: bytes) -> Usage | None:
     """The classes of a `usage` object; `None`: it says nothing that can be used."""
     wire, flawed = _decoded(raw)
-    if wire is None or (wire.input_tokens is None and wire.output_tokens is None):
+    if wire is None or not (_is_count(wire.input_tokens) or _is_count(wire.output_tokens)):
         return None
     cut = _Cut(flawed=flawed)
     write, write_1h = _written(wire, cut)
@@ -81,6 +81,10 @@ def usage(raw: bytes) -> Usage | None:
         searches=cut.within((wire.server_tool_use or _NO_TOOLS).web_search_requests, MAX_SEARCHES),
         estimated=cut.flawed,
     )
+
+
+def _is_count(stated: int | None) -> bool:
+    return stated is not None and 0 <= stated <= MAX_TOKENS
 
 
 def _written(wire: _Wire, cut: _Cut) -> tuple[int, int]:

@@ -35,8 +35,13 @@ def of(**fields: object) -> Usage | None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"null", b"[]", b"7", b"{", b"{}", b"\xff", b"[" * 100_000, b'{"input_tokens": null}', b'{"x": 1}']
-)
+    "body",
+    [
+        b"", b"null", b"[]", b"7", b"{", b"{}", b"\xff", b"[" * 100_000, b'{"input_tokens": null}', b'{"x": 1}',
+        b'{"input_tokens": -5, "output_tokens": -7}', b'{"input_tokens": 1180591620717411303424, "output_tokens": 1e30}',
+        b'{"input_tokens": 1000000000000000, "output_tokens": 1000000000000000, "service_tier": "standard"}',
+    ],
+)  # fmt: skip
 def test_what_says_nothing_is_none(body: bytes) -> None:
     assert usage(body) is None
 
