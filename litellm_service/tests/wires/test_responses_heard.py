@@ -126,3 +126,11 @@ def test_what_is_no_response_is_unreadable(body: bytes) -> None:
 def test_what_is_no_event_is_unreadable(payload: bytes) -> None:
     with pytest.raises(Unreadable):
         Decoder().event(payload)
+
+
+def test_a_response_that_is_no_text_cannot_be_read() -> None:
+    body = msgspec.json.encode({**RESPONSE, "instructions": "h\u00e9"})
+    assert Decoder().whole(body).text == "Hi there!"
+    for odd in (body.replace("\u00e9".encode(), b"\xff"), body.replace(b"there", b"\xc3\x28")):
+        with pytest.raises(Unreadable):
+            Decoder().whole(odd)

@@ -94,7 +94,7 @@ class Decoder:
         """A reply that was not streamed; raises `Unreadable`."""
         response = _decoded(body, _response)
         output = _given(response.output)
-        if not output and not _given(response.error):
+        if (not output and not _given(response.error)) or not _is_text(body):
             raise _unreadable(body)
         heard = _ended(response)
         if not heard.error:
@@ -150,6 +150,17 @@ def _decoded(raw: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T:
         return decoder.decode(raw)
     except _UNREADABLE:
         raise _unreadable(bytes(raw)) from None
+
+
+def _is_text(body: bytes) -> bool:
+    """UTF-8: what is not looked into goes on as it came, and must not be what no client can read."""
+    if body.isascii():
+        return True
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _unreadable(raw: bytes) -> Unreadable:
