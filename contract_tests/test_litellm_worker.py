@@ -27,7 +27,9 @@ START_S = 60.0
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, mock: Mock) -> Iterator[ApiService]:
-    environment = {**CANARIES, "ANTHROPIC_BASE_URL": mock.url.removesuffix("/v1"), "PROVIDERS_VIA_LITELLM": "openai"}
+    base = mock.url.removesuffix("/v1")
+    bases = {"ANTHROPIC_BASE_URL": base, "COHERE_BASE_URL": base, "COHERE_API_KEY": "canary-cohere-000000"}
+    environment = {**CANARIES, **bases, "PROVIDERS_VIA_LITELLM": "openai"}
     with running_api(tmp_path_factory.mktemp("worker"), mock.url, None, **environment) as running:
         ask(running, MODELS[0], prompt(new_marker()))
         yield running
@@ -49,6 +51,40 @@ def is_gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
     except OSError:
         return True
+
+
+def test_embeddings_come_through_the_worker_packed_as_asked(service, mock):
+    for form in ("float", "base64"):
+        marker = new_marker()
+        asked = {"model": "openai/text-embedding-3-small", "input": [marker, "two"], "encoding_format": form}
+        status, answer = post_json(f"{service.url}/v1/embeddings", asked)
+        assert status == 200
+        assert [type(one["embedding"]) for one in answer["data"]] == [list if form == "float" else str] * 2
+        row = wait_until(lambda marker=marker: service.rows("SELECT * FROM requests WHERE query = ?", marker))[0]
+        assert (row["operation"], row["prompt_tokens"]) == ("embeddings", answer["usage"]["prompt_tokens"])
+        assert row["cost_nano_usd"] == row["prompt_tokens"] * 20
+        assert len(mock.calls(marker)) == 1
+
+
+def test_a_ranking_comes_through_the_worker(service, mock):
+    marker = new_marker()
+    asked = {"model": "cohere/rerank-v3.5", "query": marker, "documents": ["one", "two"], "top_n": 1}
+    status, answer = post_json(f"{service.url}/v1/rerank", asked)
+    assert (status, len(answer["results"])) == (200, 1)
+    row = wait_until(lambda: service.rows("SELECT * FROM requests WHERE query = ?", marker))[0]
+    assert (row["operation"], row["cost_nano_usd"]) == ("rerank", 2_000_000)
+
+
+def test_a_failed_ranking_or_embedding_is_asked_for_as_often_as_the_record_says(service, mock):
+    for path, asked in (
+        ("embeddings", {"model": "openai/text-embedding-3-small", "input": "MARKER"}),
+        ("rerank", {"model": "cohere/rerank-v3.5", "query": "MARKER", "documents": ["one"]}),
+    ):
+        said = prompt(marker := new_marker(), fault="500")
+        body = {name: said if value == "MARKER" else value for name, value in asked.items()}
+        assert post_json(f"{service.url}/v1/{path}", body)[0] == 502
+        row = wait_until(lambda said=said: service.rows("SELECT * FROM requests WHERE query = ?", said))[0]
+        assert len(mock.calls(marker)) == row["attempts"]
 
 
 @pytest.mark.parametrize("model", MODELS)

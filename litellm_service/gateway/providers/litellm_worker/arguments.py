@@ -22,7 +22,7 @@ FIELDS = frozenset(
     }
 )  # fmt: skip
 LEFT_OUT = frozenset({"metadata"})  # has no part in the answer, and LiteLLM would read its own instructions in it
-_OURS = {
+OURS = {
     "num_retries": 0,
     "max_retries": 0,
     "timeout": CALL_TIMEOUT_S,
@@ -42,19 +42,11 @@ class BadCall(Exception):
 
 def arguments(body: object, key: str, api_base: str | None) -> dict[str, Any]:
     """Keyword arguments for `litellm.acompletion`; raises `BadCall`. Usage is asked for in every stream."""
-    if not isinstance(body, dict):
-        raise BadCall("The body must be a JSON object.")
-    given = {name: value for name, value in body.items() if value is not None and name not in LEFT_OUT}
-    for name in given.keys() - FIELDS:
-        raise BadCall(
-            f"{name}: this field cannot be sent to a model that is reached through LiteLLM; leave it out.", name
-        )
-    model = given.get("model")
-    if not isinstance(model, str) or not _MODEL.fullmatch(model) or ".." in model.split("/"):
-        raise BadCall("model: a provider's prefix and a model's name, as in anthropic/claude-sonnet-4-5.", "model")
+    given = checked(body, FIELDS)
+    model = given["model"]
     if not isinstance(given.get("messages"), list):
         raise BadCall("messages: a list of messages is needed.", "messages")
-    call = {**given, **_OURS, "api_key": key or "none"}
+    call = {**given, **OURS, "api_key": key or "none"}
     if api_base is not None:
         call["api_base"] = completed_base(model, api_base)
     call["stream"] = given.get("stream") is True
@@ -62,6 +54,21 @@ def arguments(body: object, key: str, api_base: str | None) -> dict[str, Any]:
     if call["stream"]:
         call["stream_options"] = {**_options(given.get("stream_options")), "include_usage": True}
     return call
+
+
+def checked(body: object, fields: frozenset[str]) -> dict[str, Any]:
+    """The fields of a body, if they are among those that may be sent and `model` is a name; raises `BadCall`."""
+    if not isinstance(body, dict):
+        raise BadCall("The body must be a JSON object.")
+    given = {name: value for name, value in body.items() if value is not None and name not in LEFT_OUT}
+    for name in given.keys() - fields:
+        raise BadCall(
+            f"{name}: this field cannot be sent to a model that is reached through LiteLLM; leave it out.", name
+        )
+    model = given.get("model")
+    if not isinstance(model, str) or not _MODEL.fullmatch(model) or ".." in model.split("/"):
+        raise BadCall("model: a provider's prefix and a model's name, as in anthropic/claude-sonnet-4-5.", "model")
+    return given
 
 
 def completed_base(model: str, base: str) -> str:

@@ -31,6 +31,7 @@ def set_up() -> None:
     litellm.suppress_debug_info = True
     litellm.drop_params = False
     litellm.num_retries = 0
+    litellm.DEFAULT_MAX_RETRIES = 0  # type: ignore[attr-defined]  # embeddings take 0 for "not said"
     litellm.user_url_validation = True
     url_utils.validate_url = _refuse_to_fetch
     AsyncHTTPHandler.single_connection_post_request = _refuse_a_second_request  # type: ignore[assignment,method-assign]  # it takes anything

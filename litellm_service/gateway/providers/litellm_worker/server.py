@@ -10,7 +10,7 @@ from typing import Any
 
 import uvicorn
 
-from gateway.providers.litellm_worker import calling
+from gateway.providers.litellm_worker import calling, operations
 from gateway.providers.litellm_worker.arguments import BadCall, arguments
 from gateway.providers.litellm_worker.corrections import set_up
 from gateway.providers.litellm_worker.failure import Headers, body_of, headers_of, status_of
@@ -20,6 +20,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+PATHS = ("/v1/chat/completions", *operations.FIELDS)
 DONE = b"data: [DONE]\n\n"
 STOP_S = 2
 KEEP_ALIVE_S = 3600
@@ -40,7 +41,7 @@ async def serve(socket: str, keys: Keys) -> None:
 
 
 class Worker:
-    """ASGI: `GET /health` and `POST /v1/chat/completions`."""
+    """ASGI: `GET /health`, `POST /v1/chat/completions`, `/v1/embeddings` and `/v1/rerank`."""
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
@@ -49,19 +50,25 @@ class Worker:
         """One request; it is given up as soon as the client hangs up."""
         if scope["path"] == "/health":
             await _send_json(send, 200, {"status": "ok", "litellm": metadata.version("litellm")})
-        elif scope["path"] == "/v1/chat/completions" and scope["method"] == "POST":
+        elif scope["path"] in PATHS and scope["method"] == "POST":
             body = await _body(receive)
             if body is not None:
-                await _while_connected(self._answer(body, dict(scope["headers"]), send), receive)
+                answer = self._answer(scope["path"], body, dict(scope["headers"]), send)
+                await _while_connected(answer, receive)
         else:
-            await _send_json(send, 404, {"error": {"message": "Only POST /v1/chat/completions.", "code": "not_found"}})
+            message = f"Only POST to {', '.join(PATHS)}."
+            await _send_json(send, 404, {"error": {"message": message, "code": "not_found"}})
 
-    async def _answer(self, body: bytes, headers: dict[bytes, bytes], send: Send) -> None:
+    async def _answer(self, path: str, body: bytes, headers: dict[bytes, bytes], send: Send) -> None:
         key = headers.get(b"authorization", b"").decode("latin-1").removeprefix("Bearer ").strip()
         self._keys.add(key)
-        base = headers.get(b"x-gateway-api-base")
+        given = headers.get(b"x-gateway-api-base")
+        base = None if given is None else given.decode("latin-1")
         try:
-            call = arguments(_decoded(body), key, None if base is None else base.decode("latin-1"))
+            if path in operations.FIELDS:
+                await _send_json(send, 200, await operations.answer(path, _decoded(body), key, base))
+                return
+            call = arguments(_decoded(body), key, base)
             if call["stream"]:
                 await _stream(call, key, send)
             else:
