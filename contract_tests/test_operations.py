@@ -11,7 +11,7 @@ from openai import OpenAI
 from faultmock.text import word_tokens
 from faultmock.wires.audio import wav
 from prompts import new_marker, prompt
-from stack import ApiService, Mock, post_json, send_json, wait_until
+from stack import ApiService, Mock, get_json, post_json, send_json, wait_until
 
 
 @pytest.fixture
@@ -66,6 +66,10 @@ def test_pictures_are_charged_by_the_tokens_that_they_took(client: OpenAI, api: 
     row = row_of(api, marker)
     assert row["operation"] == "images"
     assert row["cost_nano_usd"] == answer.usage.input_tokens * 5_000 + answer.usage.output_tokens * 40_000
+    _, shown = get_json(f"{api.url}/api/requests/{row['id']}")
+    assert {line["item"]: line["quantity"] for line in shown["receipt"]} == {
+        "input": answer.usage.input_tokens, "output_image": answer.usage.output_tokens, "image": 2,
+    }  # fmt: skip
 
 
 def test_pictures_come_as_events_too(client: OpenAI, api: ApiService) -> None:
@@ -174,6 +178,9 @@ def test_a_transcript_without_usage_has_no_cost(client: OpenAI, api: ApiService)
     assert "-->" in str(answer)
     row = row_of(api, marker)
     assert (row["operation"], row["cost_nano_usd"], row["outcome"]) == ("translation", None, "completed")
+    _, shown = get_json(f"{api.url}/api/requests/{row['id']}")
+    assert (shown["operation"], shown["cost_usd"], shown["receipt"]) == ("translation", None, [])
+    assert shown["cost_explained"].startswith("The provider did not say what was used")
 
 
 def test_forms_that_make_no_sense_are_refused(api: ApiService) -> None:

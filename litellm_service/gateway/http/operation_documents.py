@@ -67,7 +67,7 @@ DOCS = (
         title="Ranking (Cohere, Jina)",
         about="Passed on to the provider's `/rerank` beside its other routes. Charged by search units or tokens, as the model is "
         "priced.",
-        body={"model": "siliconflow/BAAI/bge-reranker-v2-m3", "query": "Hello", "documents": ["Goodbye", "Hi"]},
+        body={"model": "cohere/rerank-v3.5", "query": "Hello", "documents": ["Goodbye", "Hi"]},
     ),
     Doc(
         method="POST",

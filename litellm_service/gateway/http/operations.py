@@ -110,6 +110,7 @@ def token_count(body: bytes, headers: dict[bytes, bytes], target: str = "") -> M
     """`POST /v1/messages/count_tokens`."""
     request = anthropic.parse(body, headers, target)
     request.operation, request.stream, request.output_limit = Operation.TOKEN_COUNT, False, None
+    request.query, request.messages = request.query[:MAX_SHOWN], None
     return request
 
 

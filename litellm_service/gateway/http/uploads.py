@@ -18,6 +18,7 @@ from gateway.http.openai import checked_model, checked_name, header_text
 from gateway.http.operations import MAX_SHOWN
 
 MAX_PARTS = 100
+STEERING = frozenset(("models", "route", "preset", "provider", "fallbacks"))
 MAX_TEXT_BYTES = 64 * 1024
 _BOUNDARY = re.compile(rb"[A-Za-z0-9'()+_,\-./:=?]{1,70}")
 
@@ -130,7 +131,7 @@ def _parts(body: bytes, boundary: bytes) -> dict[str, _Part]:
         for name in ("part_begin", "header_field", "header_value", "headers_finished", "part_data", "end")
     }
     mark = b"--" + boundary
-    is_framed = body.startswith(mark + b"\r\n") and body.rstrip().endswith(mark + b"--")
+    is_framed = body.startswith(mark + b"\r\n") and body.endswith((mark + b"--\r\n", mark + b"--"))
     try:
         MultipartParser(boundary, callbacks).write(body)  # type: ignore[arg-type]  # a dict whose keys are made here
     except FormParserError as error:
@@ -140,6 +141,10 @@ def _parts(body: bytes, boundary: bytes) -> dict[str, _Part]:
     found: dict[str, _Part] = {}
     for part in form.parts:
         name = part.name.decode("utf-8", "replace")
+        if name.partition("[")[0] in STEERING:
+            raise InvalidRequest(
+                f"{name[:80]}: a form cannot say this; where it goes is said by headers.", param=name[:80]
+            )
         if name in found and not name.endswith("[]"):
             raise InvalidRequest(f"{name[:80]}: the form has this more than once.", param=name[:80])
         found[name] = part

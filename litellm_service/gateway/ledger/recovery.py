@@ -6,7 +6,7 @@ import msgspec
 
 from gateway.domain.entry import CostSource, Kind, Operation, Outcome, Settlement
 from gateway.domain.price import Price
-from gateway.domain.usage import Usage
+from gateway.domain.usage import NO_USAGE, Usage
 from gateway.store.sqlite.store import Orphan
 
 MESSAGE = "The gateway stopped while this request was running; its usage is an estimate."
@@ -27,7 +27,7 @@ def resolution(orphan: Orphan, charge: Charge, priced: Priced) -> Settlement:
     usage = charge(hold.provider, hold.input_tokens_estimate, orphan.output_tokens or 0)
     cost, source = priced(hold.price, usage)
     if hold.operation in NOT_BY_TOKENS:
-        cost, source = None, CostSource.NONE
+        usage, cost, source = NO_USAGE, None, CostSource.NONE
     if hold.amount_nano_usd and hold.price is not None:  # nobody knows how far the provider went: as far as it may
         usage = msgspec.structs.replace(usage, estimated=True)
         cost, source = hold.amount_nano_usd, CostSource.ESTIMATED

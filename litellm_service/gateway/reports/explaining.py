@@ -27,6 +27,7 @@ _REASONS = {
     CostSource.CACHE: "Answered from the cache: nothing was paid.",
 }
 _NOT_PRICED = "The model had no price here, so that the cost is not known."
+_NOT_SAID = "The provider did not say what was used, and nobody else can, so that the cost is not known."
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -125,7 +126,7 @@ def _cost(last: Attempt, prices: dict[int, Price]) -> View:
 
 def _reason(last: Attempt, price: Price | None) -> str:
     if last.cost_nano_usd is None:
-        return _NOT_PRICED
+        return _NOT_PRICED if price is None else _NOT_SAID
     named = "the price list" if price is None else f"{price.name} ({price.source}, version {price.version})"
     reason = _REASONS[last.source].format(price=named)
     if not last.corrections:

@@ -139,6 +139,7 @@ def test_the_same_form_under_another_boundary_says_the_same():
         (form(MODEL), "file"),
         (form(FILE), "model"),
         (form(MODEL, FILE, part("model", b"gpt-4o")), "more than once"),
+        (form(MODEL, FILE, part("provider", b"{}")), "headers"),
         (form(MODEL, FILE)[:-4], "the form cannot be read"),
         (form(MODEL, FILE) + form(part("model", b"gpt-4o")), "the form cannot be read"),
         (b"preamble\r\n" + form(MODEL, FILE), "the form cannot be read"),
