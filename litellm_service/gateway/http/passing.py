@@ -73,6 +73,7 @@ class PassedAnthropic(Passed):
 
     def end(self, exchange: Exchange, closing: list[Piece]) -> bytes:
         """As it came, and one `message_stop`, last."""
+        closing = sorted(closing, key=lambda piece: piece.terminator)
         whole = _named(super().end(exchange, closing))
         return whole if any(piece.terminator for piece in closing) else whole + _MESSAGE_STOP
 

@@ -39,6 +39,12 @@ def test_an_event_without_its_name_gets_it_back() -> None:
     assert answer.end(exchange, [Piece(STOP, terminator=True)]) == b"event: message_stop\n" + STOP
 
 
+def test_what_comes_after_the_end_stands_before_it() -> None:
+    exchange, answer = opened("anthropic")
+    stop, usage = b"event: message_stop\n" + STOP, b'event: message_delta\ndata: {"usage":{"output_tokens":3}}\n\n'
+    assert answer.end(exchange, [Piece(stop, terminator=True), Piece(usage, usage_only=True)]) == usage + stop
+
+
 @pytest.mark.parametrize(
     "raw",
     [
