@@ -251,3 +251,28 @@ def test_a_form_may_be_repeated_under_another_boundary(client: OpenAI, api: ApiS
     ]
     assert answers[0].text == answers[1].text
     assert row_of(api, marker)
+
+
+FAULTS = {"429": 429, "500": 502, "html-200": 502, "error-in-200": 502, "invalid-json": 502, "reset-on-request": 502}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_a_provider_does_wrong_is_an_error_that_the_sdk_knows(client: OpenAI, api: ApiService, fault: str) -> None:
+    for path, ask in (
+        ("embeddings", lambda text: client.embeddings.create(model="text-embedding-3-small", input=text)),
+        ("images", lambda text: client.images.generate(model="gpt-image-1", prompt=text)),
+        ("completions", lambda text: client.completions.create(model="gpt-3.5-turbo-instruct", prompt=text)),
+    ):
+        with pytest.raises(openai.APIStatusError) as refused:
+            ask(prompt(marker := new_marker(), fault=fault))
+        assert refused.value.status_code == FAULTS[fault], path
+        row = row_of(api, marker)
+        assert (row["operation"], row["outcome"], row["http_status"]) == (path, "failed", FAULTS[fault])
+
+
+@pytest.mark.parametrize("fault", ["429", "500", "error-in-200", "reset-on-request"])
+def test_speech_that_does_not_begin_is_an_error(client: OpenAI, api: ApiService, fault: str) -> None:
+    with pytest.raises(openai.APIStatusError) as refused:
+        client.audio.speech.create(model="tts-1", voice="alloy", input=prompt(marker := new_marker(), fault=fault))
+    assert refused.value.status_code == FAULTS[fault]
+    assert row_of(api, marker)["outcome"] == "failed"

@@ -111,7 +111,10 @@ class AnswerReader:
         self._ready.append(Piece(raw, self.full_text, closing=True, deltas=heard.deltas))
 
     async def _read_bytes(self) -> None:
-        """A file, as it comes."""
+        """A file, as it comes; JSON in its place is an error, or is read to its end to know that it is none."""
+        if self.content_type.startswith(b"application/json"):
+            await self._read_whole()
+            return
         data = await self._reply.read()
         if data:
             self.counted.append(SOMETHING)
