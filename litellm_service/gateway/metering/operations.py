@@ -38,8 +38,10 @@ ASKED = {
 FREE = Price(name="free of charge", version="1", source="gateway", rates=Rates(input=0, output=0))
 RECORDINGS = frozenset((Operation.TRANSCRIPTION, Operation.TRANSLATION))
 HAVE_LENGTH = frozenset((Operation.CHAT, Operation.COMPLETIONS))
-# A picture of 1024×1024 in medium quality, and more than any has (platform.openai.com/docs/guides/image-generation).
-TOKENS_OF_IMAGE, MOST_TOKENS_OF_IMAGE = 1_056, 16_384
+# A picture of 1024×1024 in medium quality; more than any of the usual sizes has, and any at all, up to 3840×2160
+# (platform.openai.com/docs/guides/image-generation).
+TOKENS_OF_IMAGE, MOST_TOKENS_OF_USUAL_IMAGE, MOST_TOKENS_OF_IMAGE = 1_056, 8_192, 32_768
+USUAL_SIZES = frozenset(("256x256", "512x512", "1024x1024", "1536x1024", "1024x1536"))
 # A minute of speech is about 900 characters and 1,250 tokens; digits and pauses take longer.
 TOKENS_PER_CHARACTER, MOST_TOKENS_PER_CHARACTER = 1.4, 16
 DOCUMENTS_OF_SEARCH, TOKENS_OF_DOCUMENT = 100, 500
@@ -137,7 +139,10 @@ def input_bound(request: ModelRequest, context_window: int | None) -> int:
 def output_bound(request: ModelRequest, most_output: int | None) -> int:
     """The most tokens that can come out where the request cannot limit them: of pictures and speech."""
     if request.operation is Operation.IMAGES:
-        return request.choices * max(MOST_TOKENS_OF_IMAGE, most_output or 0)
+        is_usual = str(_decoded(request, "size")) in USUAL_SIZES
+        return request.choices * (
+            MOST_TOKENS_OF_USUAL_IMAGE if is_usual else max(MOST_TOKENS_OF_IMAGE, most_output or 0)
+        )
     return request.size * MOST_TOKENS_PER_CHARACTER if request.operation is Operation.SPEECH else 0
 
 

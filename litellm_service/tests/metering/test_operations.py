@@ -133,8 +133,11 @@ def asked_and_used(draw: st.DrawFn) -> tuple[ModelInfo, ModelRequest, Usage]:
         return info, asked, Usage(input=went_in, output=draw(st.integers(0, limit * n * len(texts))))
     if operation is Operation.IMAGES:
         n = draw(st.integers(1, 10))
-        asked = request(operation, prompt=" ".join(texts), n=n)
-        return info, asked, Usage(input=went_in, image_output=draw(st.integers(0, 6_240 * n)), images=n)
+        size, most = draw(
+            st.sampled_from([("1024x1024", 7_024), ("2880x2880", 30_000), (["odd"], 30_000), (None, 30_000)])
+        )
+        asked = request(operation, prompt=" ".join(texts), n=n, size=size)
+        return info, asked, Usage(input=went_in, image_output=draw(st.integers(0, most * n)), images=n)
     if operation is Operation.RERANK:
         pieces = len(texts) + size // 450
         return info, request(operation, query="why", documents=texts), Usage(searches=-(-pieces // 100))
