@@ -112,7 +112,9 @@ def asked_tokens(request: ModelRequest) -> int:
     """An estimate from the words that were asked; token ids count one each."""
     words: list[str] = []
     ids = 0
-    queue: list[Any] = [_decoded(request, ASKED.get(request.operation, "")), _decoded(request, "query")]
+    queue: list[Any] = [_decoded(request, ASKED.get(request.operation, ""))]
+    if request.operation is Operation.RERANK:
+        queue += [_decoded(request, "query")] * _documents(request)
     while queue:
         value = queue.pop()
         if isinstance(value, str):
@@ -127,13 +129,15 @@ def asked_tokens(request: ModelRequest) -> int:
 def input_bound(request: ModelRequest, context_window: int | None) -> int:
     """The most tokens that can go in: a token is at least a byte, but pictures and references are as long as a context.
 
-    Each of many inputs may fill the context window, so it bounds only what is given by reference.
+    A ranking reads its query with each document (docs.voyageai.com/docs/pricing), and may be charged so. Each of many inputs may fill the context window, so it bounds only what is given by reference.
     """
     asked = request.fields.get(ASKED.get(request.operation, ""))
     said = b"" if asked is None else bytes(asked)
     if points_elsewhere(said):
         return request.size + (context_window or UNKNOWN_CONTEXT_WINDOW) * max(1, said.count(b"{"))
-    return request.size + CHAT_TEMPLATE_TOKENS
+    query = request.fields.get("query")
+    again = len(bytes(query)) * _documents(request) if query is not None else 0
+    return request.size + CHAT_TEMPLATE_TOKENS + again
 
 
 def output_bound(request: ModelRequest, most_output: int | None) -> int:

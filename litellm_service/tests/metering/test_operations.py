@@ -101,6 +101,12 @@ def test_what_is_not_said_is_estimated_from_what_was_asked():
         assert 5 <= found.input <= 15
 
 
+def test_a_ranking_reads_its_query_with_each_document():
+    asked = request(Operation.RERANK, query="q" * 500, documents=["d"] * 100)
+    assert operations.input_bound(asked, None) >= 50_000
+    assert operations.asked_tokens(asked) >= 100 * 100
+
+
 def test_token_ids_count_one_each():
     assert operations.asked_tokens(request(Operation.EMBEDDINGS, input=[[1, 2, 3], [4]])) == 4
 
