@@ -113,8 +113,6 @@ def asked_tokens(request: ModelRequest) -> int:
     words: list[str] = []
     ids = 0
     queue: list[Any] = [_decoded(request, ASKED.get(request.operation, ""))]
-    if request.operation is Operation.RERANK:
-        queue += [_decoded(request, "query")] * _documents(request)
     while queue:
         value = queue.pop()
         if isinstance(value, str):
@@ -123,13 +121,16 @@ def asked_tokens(request: ModelRequest) -> int:
             ids += 1
         elif isinstance(value, list | dict):
             queue.extend(value.values() if isinstance(value, dict) else value)
-    return ids + estimate_tokens("\n".join(words))
+    query = _decoded(request, "query")
+    again = estimate_tokens(query) * _documents(request) if isinstance(query, str) else 0
+    return ids + estimate_tokens("\n".join(words)) + again
 
 
 def input_bound(request: ModelRequest, context_window: int | None) -> int:
     """The most tokens that can go in: a token is at least a byte, but pictures and references are as long as a context.
 
-    A ranking reads its query with each document (docs.voyageai.com/docs/pricing), and may be charged so. Each of many inputs may fill the context window, so it bounds only what is given by reference.
+    A ranking reads its query with each document (docs.voyageai.com/docs/pricing), and may be charged so. Each of many inputs may
+    fill the context window, so it bounds only what is given by reference.
     """
     asked = request.fields.get(ASKED.get(request.operation, ""))
     said = b"" if asked is None else bytes(asked)
