@@ -23,7 +23,7 @@ _DIFFERENT: dict[str, dict[str, Pair]] = {
         "long-body": (failed(), broken()),
         "stall-after-finish": (failed(504), OK),
         "429-in-body": (refused(429), refused(429)),
-        "400-key": (refused(400), refused(400)),
+        "400-key": (refused(502), refused(502)),
         "503-array": (refused(503), refused(503)),
     },
     "responses": {

@@ -20,6 +20,14 @@ class _Error(msgspec.Struct):
     code: str | int | float | None = None
     param: str | None = None
     status: int | str | None = None
+    details: msgspec.Raw = msgspec.Raw()
+
+
+class _Detail(msgspec.Struct, rename="camel"):
+    """One of Google's (https://cloud.google.com/apis/design/errors#error_details)."""
+
+    reason: str | None = None
+    retry_delay: str | None = None
 
 
 class _ErrorBody(msgspec.Struct):
@@ -73,9 +81,12 @@ def scrub(text: str, secrets: tuple[str, ...]) -> str:
 
 def _classified(reply: Reply, endpoint: Endpoint, message: str, error: _Error) -> ProviderError:
     status, title = reply.status, endpoint.provider.title
-    wait = retry_after_s(reply.headers)
+    details = _details(error.details)
+    stated_wait = next((detail.retry_delay for detail in details if detail.retry_delay), "")
+    wait = retry_after_s([*reply.headers, (b"retry-after", stated_wait.removesuffix("s").encode())])
+    is_bad_key = status in {401, 403} or any(detail.reason == "API_KEY_INVALID" for detail in details)
     body = msgspec.json.encode({"message": error.message, "type": error.type, "code": error.code, "param": error.param})
-    if status in {401, 403} and endpoint.provider.key_variable:
+    if is_bad_key and endpoint.provider.key_variable:
         variable = endpoint.provider.key_variable
         return ProviderRejected(
             f"{title} refused the key in {variable} ({status}): {message} Check {variable} in .env.", status=502
@@ -93,9 +104,18 @@ def _classified(reply: Reply, endpoint: Endpoint, message: str, error: _Error) -
     return ProviderUnavailable(f"{title} failed ({status}): {message}", status=status, retry_after_s=wait)
 
 
-def _error_of(raw: bytes) -> _Error:
+def _details(raw: msgspec.Raw) -> list[_Detail]:
     try:
-        body = msgspec.json.decode(raw, type=_ErrorBody)
+        return msgspec.json.decode(raw, type=list[_Detail])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []
+
+
+def _error_of(raw: bytes) -> _Error:
+    """Google's streams state an error as an array of one."""
+    try:
+        read = msgspec.json.decode(raw, type=_ErrorBody | list[_ErrorBody])
+        body = read if isinstance(read, _ErrorBody) else next(iter(read), _ErrorBody())
     except (msgspec.DecodeError, RecursionError):
         return _Error()
     if isinstance(body.error, _Error):
