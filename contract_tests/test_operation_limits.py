@@ -21,7 +21,12 @@ def api(tmp_path_factory: pytest.TempPathFactory, mock: Mock) -> Iterator[ApiSer
         "GATEWAY_ADMIN_KEY": ADMIN_KEY, "GOOGLE_API_KEY": "google-key", "GOOGLE_BASE_URL": base,
         "ANTHROPIC_API_KEY": "sk-ant-test", "ANTHROPIC_BASE_URL": base,
     }  # fmt: skip
-    with running_api(tmp_path_factory.mktemp("operations"), mock.url, None, **environment) as running:
+    folder = tmp_path_factory.mktemp("operations")
+    (folder / "gateway.toml").write_text(
+        '[routes.vectors]\ndeployments = ["anthropic/claude-sonnet-4-5", "openai/text-embedding-3-small"]\n'
+        'strategy = "priority"\n'
+    )
+    with running_api(folder, mock.url, None, **environment) as running:
         yield running
 
 
@@ -126,3 +131,9 @@ def test_anthropic_has_no_embeddings(api: ApiService, admin: Administrator) -> N
     error = post(api, admin.key(), "embeddings", model="claude-sonnet-4-5", input="one").json()["error"]
     assert (error["code"], error["param"]) == ("invalid_request", "model")
     assert error["message"].startswith("Anthropic has no embeddings")
+
+
+def test_a_route_passes_over_what_has_no_such_operation(api: ApiService, admin: Administrator) -> None:
+    answer = post(api, admin.key(), "embeddings", model="vectors", input="one")
+    assert (answer.status_code, answer.headers["x-gateway-model"]) == (200, "openai/text-embedding-3-small")
+    assert answer.headers["x-gateway-attempts"] == "1"
