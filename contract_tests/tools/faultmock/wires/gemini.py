@@ -33,6 +33,7 @@ _STATUSES = {
 }
 _TOO_LONG = "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."
 _SAFETY = [{"category": "HARM_CATEGORY_DANGEROUS_CONTENT", "probability": "HIGH", "blocked": True}]
+_EITHER_ALPHABET = str.maketrans("-_", "+/")  # Google takes both of base64's
 _KINDS = ("image", "audio", "video")
 
 
@@ -48,7 +49,9 @@ def _media(part: Json) -> Media | None:
         return None
     mime = str(_got(found, "mimeType") or "")
     kind = mime.partition("/")[0] if mime.startswith(_KINDS) else "document"
-    return media_in_base64(kind, mime, found["data"]) if "data" in found else media_by_url(kind, _got(found, "fileUri"))
+    if "data" not in found:
+        return media_by_url(kind, _got(found, "fileUri"))
+    return media_in_base64(kind, mime, str(found["data"]).translate(_EITHER_ALPHABET))
 
 
 def _result(part: Json) -> str | None:

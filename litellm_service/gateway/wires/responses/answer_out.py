@@ -27,7 +27,11 @@ from gateway.wires.responses.reasoning import wrapped
 from gateway.wires.responses.repeated import repeated
 
 Json = dict[str, Any]
-_INCOMPLETE: dict[FinishReason, str] = {"length": "max_output_tokens", "content_filter": "content_filter"}
+_INCOMPLETE: dict[FinishReason, str] = {
+    "length": "max_output_tokens",
+    "content_filter": "content_filter",
+    "refusal": "content_filter",
+}
 
 
 class Writer:
