@@ -111,6 +111,7 @@ async def test_whoever_leaves_is_recorded_and_the_provider_hung_up_on(
     everybody = leavers(42 if long_form else 16)
     await all_leave(api.port, everybody)
     wait_until(lambda: api.open_holds() == 0, RESOLVED_S + 1, "resolution of all holds")
+    wait_until(lambda: all(call["how"] for call in mock.calls()), RESOLVED_S, "the end of all upstream calls")
     calls = {call["marker"]: call for call in mock.calls()}
     closing, resolving, errors = [], [], []
     for leaver in everybody:
