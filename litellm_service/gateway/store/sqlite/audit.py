@@ -18,7 +18,8 @@ SELECT admitted_at_ms / 900000 AS quarter, {_KEY},
     sum(final AND kind != {Kind.CORRECTION:d}), sum(final AND kind != {Kind.CORRECTION:d} AND http_status >= 400),
     sum(input_tokens), sum(cache_read_tokens), sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens),
     coalesce(sum(cost_nano_usd), 0),
-    sum((final AND kind != {Kind.CORRECTION:d} AND cost_nano_usd IS NULL) - newly_priced), sum(estimated),
+    sum((final AND kind != {Kind.CORRECTION:d} AND cost_nano_usd IS NULL) - newly_priced),
+    sum(final AND kind != {Kind.CORRECTION:d} AND estimated),
     sum(CASE WHEN final AND kind != {Kind.CORRECTION:d} THEN duration_us ELSE 0 END)
 FROM ledger WHERE id <= ? GROUP BY quarter, {_KEY}
 """

@@ -34,7 +34,7 @@ SELECT admitted_at_ms / 900000 AS quarter, application_ref, user_ref, key_ref, m
     {_COUNTED} AS requests, {_COUNTED} AND http_status >= 400 AS errors,
     input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
     coalesce(cost_nano_usd, 0) AS cost_nano_usd, ({_COUNTED} AND cost_nano_usd IS NULL) - newly_priced AS unpriced_requests,
-    estimated AS estimated_requests, CASE WHEN {_COUNTED} THEN duration_us ELSE 0 END AS duration_us
+    {_COUNTED} AND estimated AS estimated_requests, CASE WHEN {_COUNTED} THEN duration_us ELSE 0 END AS duration_us
 FROM ledger WHERE id > (SELECT coalesce((SELECT value FROM meta WHERE name = 'rollup_watermark'), 0))
 )"""
 _TOTALS = ", ".join(f"sum({name})" for name in SUMS)
