@@ -66,6 +66,15 @@ async def test_an_error_in_an_array_is_read() -> None:
     assert error.message.endswith("failed (503): The model is overloaded.")
 
 
+@pytest.mark.parametrize(
+    ("code", "kept"), [(400, None), (400.0, None), (None, None), ("invalid_value", "invalid_value")]
+)
+async def test_a_code_is_a_word(code: object, kept: str | None) -> None:
+    error = await told(400, json.dumps({"error": {"message": "Wrong", "code": code}}).encode())
+    assert error.body is not None
+    assert json.loads(error.body)["code"] == kept
+
+
 @pytest.mark.parametrize("details", [None, 7, {}, "soon", [7], [{"retryDelay": 3}], [{"retryDelay": "soon"}], [{}], []])
 async def test_odd_details_change_nothing(details: object) -> None:
     error = await told(429, stated("Quota", details))
