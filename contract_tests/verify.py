@@ -20,7 +20,9 @@ SUITES = {
     "secrets": "test_secrets.py",
     "framing": "test_framing.py",
     "rights": "test_access.py",
+    "routing": "test_routing_under_fire.py",
     "scale": "test_scale.py",
+    "sdks": "test_sdk_matrix.py",
     "shutdown": "test_shutdown.py",
     "upgrade": "test_upgrade.py",
 }

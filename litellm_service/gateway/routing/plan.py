@@ -11,6 +11,7 @@ from gateway.domain.errors import Overloaded, ProviderError, ProviderRejected
 from gateway.providers.deployment import Deployment
 from gateway.routing.retries import backoff_s
 
+MOST_STALE = 3
 # A key that is refused, a model that is not there: the next deployment may well answer.
 _ELSEWHERE = {401, 402, 403, 404, 502}
 _TOO_LONG = re.compile(
@@ -69,13 +70,13 @@ class Plan:
         self._calls = 1
         self._repeated = 0
         self._was_unsent = False
+        self._stale_left = MOST_STALE
         self._goes_shorter = bool(rules.on_context_length)
         self._goes_cheaper = bool(rules.on_budget)
 
     def after(self, error: ProviderError | Overloaded, now: float) -> float | None:
         """Move on after a failed call: the seconds to wait before the next; `None`: there is nothing more to try."""
         if self._may_repeat_at_once(error, now):
-            self._was_unsent = True
             return 0.0
         if self._calls >= self._rules.attempts:
             return None
@@ -105,12 +106,16 @@ class Plan:
         return True
 
     def _may_repeat_at_once(self, error: ProviderError | Overloaded, now: float) -> bool:
-        """Once, where the provider has not heard of the request: nobody pays for that."""
-        if self._was_unsent or isinstance(error, Overloaded) or not error.retryable:
+        """Where the provider has not heard of the request: nobody pays for that. Of kept-alive connections several may be dead."""
+        if isinstance(error, Overloaded) or not error.retryable:
             return False
-        return error.is_stale or (
-            error.never_sent and not self._left and self._roads.may_go_on(self.way, now, same=True)
-        )
+        if error.is_stale and self._stale_left:
+            self._stale_left -= 1
+            return True
+        if not error.never_sent or self._was_unsent or self._left or error.is_stale:
+            return False
+        self._was_unsent = True
+        return self._roads.may_go_on(self.way, now, same=True)
 
     def _goes_to(self, names: Sequence[str], may: bool, why: str) -> bool:
         others = [way for way in self._roads.named(names) if way.key != self.way.key] if may else []
