@@ -28,7 +28,7 @@ from gateway.http.guard import Guard
 from gateway.http.health import Health
 from gateway.http.idempotency import Repetitions
 from gateway.http.models import ModelList
-from gateway.http.replying import App, Receive, Scope, Send
+from gateway.http.replying import App, Receive, Scope, Send, fresh_id
 from gateway.http.routes import CALLING, UPLOADING, Dispatcher
 from gateway.http.routes import routes as other_routes
 from gateway.identity import Identity, KeyRing
@@ -39,9 +39,10 @@ from gateway.metering.prices import PriceBook, priced
 from gateway.pipeline.holding import Holder
 from gateway.pipeline.keeping import Keeping
 from gateway.pipeline.run import Pipeline
+from gateway.probing import Probing
 from gateway.providers.calls import UNKNOWN, Abilities, Calls
 from gateway.providers.catalog import Catalog, Provider
-from gateway.providers.deployment import Deployment
+from gateway.providers.deployment import Deployment, Endpoint
 from gateway.providers.litellm_worker.process import LiteLLMWorker
 from gateway.providers.transport import Transport
 from gateway.providers.upstreams import Upstreams
@@ -93,6 +94,7 @@ class Gateway:
         self.router = self._router()
         self._cache = _cache(settings.cache)
         self._upstreams = Upstreams(self._transport, self._worker, settings.timeouts, self._calls())
+        self._probing = Probing(self.router, self._probe, settings.routing.gateway_check_interval_s)
         self._health = Health(self._parts)
         self._calling = self._calling_routes(self._pipeline(), identity)
         self._listed = ModelList(rows, self._models, self._prices, missing(settings), self._other_names())
@@ -114,9 +116,11 @@ class Gateway:
         self._events.start(undelivered)
         await self._resolve_orphans()
         self._state.reader = Reader(self.store.database)
+        self._probing.start()
 
     async def stop(self) -> None:
         """Called once no request runs any more: settle, flush, close."""
+        await self._probing.stop()
         await self._events.stop()
         await self._transport.close()
         if self._cache is not None:
@@ -146,6 +150,9 @@ class Gateway:
         self._upstreams.set_up(self._calls())
         self._listed.set_up(self._rows(), missing(settings), self._other_names())
         log.info("the changed settings hold: %d routes, %d aliases", len(settings.routes), len(settings.aliases))
+
+    async def _probe(self, endpoint: Endpoint, method: str, path: str) -> int:
+        return (await self._upstreams.ask(endpoint, method, path, fresh_id()))[0]
 
     def drain(self) -> None:
         """From now on new calls are refused and readiness is off; open ones go on."""

@@ -108,6 +108,12 @@ class Health:
             known.out_until = now + known.ejection_s
             known.trial_until = None
 
+    def may_be_back(self, key: str, now: float) -> None:
+        """It was heard of: the next request may try it at once."""
+        known = self._known.get(key)
+        if known is not None and known.out_until is not None and known.trial_until is None:
+            known.out_until = min(known.out_until, now)
+
     def is_open(self, key: str, now: float) -> bool:
         """Whether requests may go there freely."""
         known = self._known.get(key)

@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.domain.errors import ProviderError, ProviderNotConfigured, RateLimited
 from gateway.domain.money import usd
-from gateway.providers.deployment import Deployment
+from gateway.providers.deployment import Deployment, Endpoint
 from gateway.routing.affinity import prefer
 from gateway.routing.health import Health
 from gateway.routing.names import Names
@@ -79,6 +79,12 @@ class Router:
         name = self._names.unaliased(model)
         route = self.routes.get(name, PLAIN)
         return name, route, self._ways(name), self._following(route.fallbacks)
+
+    def ejected(self, now: float) -> dict[str, Endpoint]:
+        """Deployments that are out now, and where they are reached."""
+        ways = [way for route in self.routes.values() for way in route.ways]
+        ways += [way for plain in self._plain.values() for way in plain]
+        return {way.key: way.deployment.endpoint for way in ways if not self.health.is_open(way.key, now)}
 
     def price_usd_per_million(self, way: Way) -> float | None:
         """USD for a million tokens of output; `None`: no price."""
