@@ -5,7 +5,7 @@
 set -euo pipefail
 
 case "${1:-test}" in
-    test) parts=(chromium:chromium curl:curl redis-server:redis-server) ;;
+    test) parts=(chromium:chromium curl:curl redis-server:redis-server npm:nodejs npm:npm) ;;
     node) parts=(npm:nodejs npm:npm) ;;
     bench) parts=(nginx:nginx-light wrk:wrk) ;;
     *) echo "usage: $0 test|node|bench" >&2; exit 2 ;;

@@ -30,12 +30,16 @@ class Call:
 
 @dataclasses.dataclass
 class Said:
-    """One answer: words, shown thoughts, calls, tokens in and out, why it ended in the SDK's word; `turn` goes back later."""
+    """One answer: words, shown thoughts, calls, tokens in and out, why it ended in the SDK's word; `turn` goes back later.
+
+    `cached`: so many of the tokens in were read from the provider's cache.
+    """
 
     text: str = ""
     thoughts: str = ""
     calls: list[Call] = dataclasses.field(default_factory=list)
     usage: tuple[int, int] = (0, 0)
+    cached: int = 0
     finish: str = ""
     turn: Any = None
 
@@ -46,7 +50,7 @@ class Driver(Protocol):
     def ask(self, model: str, text: str, *, stream: bool = False, **options: Any) -> Said:
         """A question and its whole answer."""
 
-    def results(self, model: str, text: str, first: Said, words: str) -> Said:
+    def results(self, model: str, text: str, first: Said, words: str, **options: Any) -> Said:
         """The same question again with what each tool gave back."""
 
     def some(self, model: str, text: str) -> Iterator[object]:
@@ -70,12 +74,11 @@ class OpenAIChat:
             content = [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": address}}]
         return self._asked(model, [{"role": "user", "content": content}], stream=stream, options=options)
 
-    def results(self, model: str, text: str, first: Said, words: str) -> Said:
+    def results(self, model: str, text: str, first: Said, words: str, **options: Any) -> Said:
         """See `Driver`."""
         back = [{"role": "tool", "tool_call_id": call.id, "content": words} for call in first.calls]
-        return self._asked(
-            model, [{"role": "user", "content": text}, first.turn, *back], stream=False, options={"tools": True}
-        )
+        turns = [{"role": "user", "content": text}, first.turn, *back]
+        return self._asked(model, turns, stream=False, options={"tools": True, **options})
 
     def some(self, model: str, text: str) -> Iterator[object]:
         """See `Driver`."""
@@ -118,6 +121,7 @@ def _of_completion(completion: Any) -> Said:
     return Said(
         text=message.content or "", thoughts=getattr(message, "reasoning_content", None) or "", calls=calls,
         usage=(usage.prompt_tokens, usage.completion_tokens), finish=choice.finish_reason,
+        cached=(usage.prompt_tokens_details and getattr(usage.prompt_tokens_details, "cached_tokens", 0)) or 0,
         turn=message.model_dump(exclude_none=True, exclude={"parsed"}),
     )  # fmt: skip
 
@@ -136,11 +140,11 @@ class OpenAIResponses:
             content.append({"type": "input_image", "image_url": address})
         return self._asked(model, [{"role": "user", "content": content}], stream=stream, options=options)
 
-    def results(self, model: str, text: str, first: Said, words: str) -> Said:
+    def results(self, model: str, text: str, first: Said, words: str, **options: Any) -> Said:
         """See `Driver`."""
         back = [{"type": "function_call_output", "call_id": call.id, "output": words} for call in first.calls]
         items = [{"role": "user", "content": text}, *first.turn, *back]
-        return self._asked(model, items, stream=False, options={"tools": True})
+        return self._asked(model, items, stream=False, options={"tools": True, **options})
 
     def some(self, model: str, text: str) -> Iterator[object]:
         """See `Driver`."""
@@ -176,6 +180,7 @@ def _of_response(response: Any) -> Said:
     return Said(
         text=response.output_text, thoughts=thoughts, calls=calls, finish=why,
         usage=(response.usage.input_tokens, response.usage.output_tokens),
+        cached=getattr(response.usage.input_tokens_details, "cached_tokens", 0),
         turn=[item.model_dump(exclude_none=True, exclude={"parsed", "parsed_arguments"}) for item in response.output],
     )  # fmt: skip
 
@@ -194,7 +199,7 @@ class Anthropic:
             content.append({"type": "image", "source": source})
         return self._asked(model, [{"role": "user", "content": content}], stream=stream, options=options)
 
-    def results(self, model: str, text: str, first: Said, words: str) -> Said:
+    def results(self, model: str, text: str, first: Said, words: str, **options: Any) -> Said:
         """See `Driver`."""
         back = [{"type": "tool_result", "tool_use_id": call.id, "content": words} for call in first.calls]
         turns = [
@@ -202,7 +207,7 @@ class Anthropic:
             {"role": "assistant", "content": first.turn},
             {"role": "user", "content": back},
         ]
-        return self._asked(model, turns, stream=False, options={"tools": True})
+        return self._asked(model, turns, stream=False, options={"tools": True, **options})
 
     def some(self, model: str, text: str) -> Iterator[object]:
         """See `Driver`."""
@@ -238,6 +243,7 @@ def _of_message(message: Any) -> Said:
         thoughts="".join(block.thinking for block in blocks if block.type == "thinking"),
         calls=[Call(block.id, block.name, block.input) for block in blocks if block.type == "tool_use"],
         usage=(used.input_tokens + (used.cache_read_input_tokens or 0), used.output_tokens),
+        cached=used.cache_read_input_tokens or 0,
         finish=message.stop_reason,
         turn=[block.model_dump(exclude_none=True, exclude={"parsed_output"}) for block in blocks],
     )
@@ -256,16 +262,16 @@ class Google:
             parts.append(types.Part.from_bytes(data=PNG, mime_type="image/png"))
         return self._asked(model, [types.Content(role="user", parts=parts)], stream=stream, options=options)
 
-    def results(self, model: str, text: str, first: Said, words: str) -> Said:
+    def results(self, model: str, text: str, first: Said, words: str, **options: Any) -> Said:
         """See `Driver`."""
-        back = [
-            types.Part(function_response=types.FunctionResponse(id=call.id, name=call.name, response={"output": words}))
+        results = [
+            types.FunctionResponse(id=call.id or None, name=call.name, response={"output": words})
             for call in first.calls
         ]
+        back = [types.Part(function_response=result) for result in results]
         asked = types.Content(role="user", parts=[types.Part.from_text(text=text)])
-        return self._asked(
-            model, [asked, first.turn, types.Content(role="user", parts=back)], stream=False, options={"tools": True}
-        )
+        turns = [asked, first.turn, types.Content(role="user", parts=back)]
+        return self._asked(model, turns, stream=False, options={"tools": True, **options})
 
     def some(self, model: str, text: str) -> Iterator[object]:
         """See `Driver`."""
@@ -311,6 +317,7 @@ def _of_contents(chunks: list[Any]) -> Said:
     last = chunks[-1]
     used = last.usage_metadata
     said.usage = (used.prompt_token_count, (used.candidates_token_count or 0) + (used.thoughts_token_count or 0))
+    said.cached = used.cached_content_token_count or 0
     said.finish = str(last.candidates[0].finish_reason.value)
     said.turn = types.Content(role="model", parts=parts)
     return said
