@@ -4,6 +4,7 @@ A conversation may have been answered by others before. What they signed travels
 and no provider takes another's: OpenAI and Google refuse it, Anthropic also reasoning that nobody signed.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,14 +13,17 @@ import msgspec
 # How `gateway-signature:` and `gateway-redacted:` begin in base64.
 _WRAPPED = b"Z2F0ZXdheS1"
 _WRAPPED_TEXT = _WRAPPED.decode()
+# How the responses that we write name their reasoning (see `responses.answer_out`); OpenAI's own names have no dash.
+_OUR_REASONING = re.compile(rb'"rs_[0-9a-f]{8}-')
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def from_responses(raw: msgspec.Raw) -> msgspec.Raw:
-    """`input` without reasoning items of others."""
-    if _WRAPPED not in bytes(raw):
+    """`input` without reasoning items of others, signed or not, and without what they signed of their calls."""
+    data = bytes(raw)
+    if _WRAPPED not in data and b'"extra_content"' not in data and not _OUR_REASONING.search(data):
         return raw
-    return _rewritten(raw, lambda items: [item for item in items if not _is_foreign_item(item)])
+    return _rewritten(raw, lambda items: [_own_item(item) for item in items if not _is_foreign_item(item)])
 
 
 def from_anthropic(raw: msgspec.Raw) -> msgspec.Raw:
@@ -47,7 +51,19 @@ def _rewritten(raw: msgspec.Raw, change: Callable[[Any], Any]) -> msgspec.Raw:
 
 
 def _is_foreign_item(item: Any) -> bool:
-    return isinstance(item, dict) and item.get("type") == "reasoning" and _is_wrapped(item.get("encrypted_content"))
+    if not isinstance(item, dict) or item.get("type") != "reasoning":
+        return False
+    return _is_wrapped(item.get("encrypted_content")) or _is_our_name(item.get("id"))
+
+
+def _is_our_name(name: Any) -> bool:
+    return isinstance(name, str) and _OUR_REASONING.match(f'"{name}'.encode(errors="replace")) is not None
+
+
+def _own_item(item: Any) -> Any:
+    if not isinstance(item, dict) or item.get("type") != "function_call":
+        return item
+    return {name: value for name, value in item.items() if name != "extra_content"}
 
 
 def _own_message(message: Any) -> Any:

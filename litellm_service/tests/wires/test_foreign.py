@@ -33,6 +33,18 @@ def test_openai_gets_no_reasoning_that_others_signed() -> None:
     assert msgspec.json.decode(foreign.from_responses(raw([own, other, redacted, SAID]))) == [own, SAID]
 
 
+def test_openai_gets_no_reasoning_that_it_did_not_do_itself() -> None:
+    own = {"type": "reasoning", "id": "rs_6820f382", "summary": [{"type": "summary_text", "text": "hm"}]}
+    other = own | {"id": "rs_01a20b9d-645b-7ba3-b68f-605c6671c7a7_0", "status": "completed"}
+    assert msgspec.json.decode(foreign.from_responses(raw([own, other, SAID]))) == [own, SAID]
+
+
+def test_openai_gets_no_signature_of_a_call() -> None:
+    call = {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": "{}"}
+    signed = call | {"extra_content": {"google": {"thought_signature": "QUJD"}}}
+    assert msgspec.json.decode(foreign.from_responses(raw([SAID, signed]))) == [SAID, call]
+
+
 def test_google_gets_no_signature_of_others() -> None:
     other = {"text": "hm", "thought": True, "thoughtSignature": for_client("anthropics", None)}
     own = {"text": "hm", "thought": True, "thoughtSignature": "QUJD"}
@@ -49,8 +61,9 @@ def test_google_gets_no_signature_of_others() -> None:
         b'{"thinking": "Z2F0ZXdheS1"}',
         b'[1, null, {"content": [{"type": "thinking", "signature": 5}], "parts": 7, "x": "Z2F0ZXdheS1"}]',
         b"[" * 5_000 + b'"thinking" Z2F0ZXdheS1',
+        b'[ {"type": "message", "content": "\\"extra_content\\""}, {"type": "reasoning", "id": 5, "x": "rs_01a20b9d-"} ]',
     ],
-    ids=["words", "a text", "an object", "odd", "deep"],
+    ids=["words", "a text", "an object", "odd", "deep", "names"],
 )  # fmt: skip
 def test_everything_else_passes_byte_for_byte(clean: Any, given: bytes) -> None:
     assert bytes(clean(msgspec.Raw(given))) == given
