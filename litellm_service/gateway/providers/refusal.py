@@ -85,9 +85,8 @@ def _classified(reply: Reply, endpoint: Endpoint, message: str, error: _Error) -
     stated_wait = next((detail.retry_delay for detail in details if detail.retry_delay), "")
     wait = retry_after_s([*reply.headers, (b"retry-after", stated_wait.removesuffix("s").encode())])
     is_bad_key = status in {401, 403} or any(detail.reason == "API_KEY_INVALID" for detail in details)
-    code = (
-        error.code if isinstance(error.code, str) else None
-    )  # a number repeats the status, and no OpenAI client expects one
+    # A number repeats the status, and OpenAI's clients expect a word.
+    code = error.code if isinstance(error.code, str) else None
     body = msgspec.json.encode({"message": error.message, "type": error.type, "code": code, "param": error.param})
     if is_bad_key and endpoint.provider.key_variable:
         variable = endpoint.provider.key_variable
