@@ -1,4 +1,4 @@
-"""Clients that stand on the SDKs, once around: LangChain, Pydantic AI and `llm`, through the gateway to Anthropic."""
+"""Clients that stand on the SDKs, once around: LangChain, LiteLLM, Pydantic AI and `llm`, through the gateway to Anthropic."""
 
 import json
 import subprocess
@@ -38,6 +38,13 @@ def test_langchain_answers_streams_and_calls_tools(gateway: ApiService) -> None:
     assert said["text"] == said["streamed"] == "".join(word_tokens(6, text))
     assert said["usage"]["output_tokens"] == 6
     assert said["calls"] == [["get_weather", ["city"]]]
+
+
+def test_litellm_as_a_client_answers_and_streams(gateway: ApiService) -> None:
+    text = prompt(new_marker(), tokens=6)
+    said = ran("litellm_client", gateway.url, MODEL, text)
+    assert said["text"] == said["streamed"] == "".join(word_tokens(6, text))
+    assert said["usage"] == 6
 
 
 def test_pydantic_ai_runs_a_tool_and_answers(gateway: ApiService) -> None:
