@@ -119,7 +119,10 @@ def wish_of(headers: Mapping[bytes, bytes]) -> Wish:
     stated = headers.get(b"x-gateway-cache")
     if stated is not None:
         return _WISHES.get(stated.strip().lower(), "off")
-    control = headers.get(b"cache-control", b"").lower()
+    control = headers.get(b"cache-control")
+    if control is None:
+        return "use"
+    control = control.lower()
     return "off" if b"no-store" in control else "renew" if b"no-cache" in control else "use"
 
 

@@ -1,5 +1,6 @@
 """A model as served at one provider endpoint with one credential."""
 
+from functools import lru_cache
 from urllib.parse import quote
 
 import msgspec
@@ -33,6 +34,11 @@ class Endpoint(msgspec.Struct, frozen=True):
         if row.wire == "openai":
             return ("openai", "responses") if row.responses else ("openai",)
         return ("anthropic",) if row.wire == "anthropic" else ("gemini",)
+
+
+@lru_cache(maxsize=1_000)
+def _target(path: str, wire: WireName) -> bytes:
+    return (path + _TARGETS[wire]).encode()
 
 
 def headers_of(provider: str, model: str) -> tuple[tuple[bytes, bytes], ...]:
@@ -86,7 +92,7 @@ class Deployment(msgspec.Struct, frozen=True):
     def target(self, wire: WireName, *, stream: bool) -> bytes:
         """The path and query of a call."""
         if wire != "gemini":
-            return (self.endpoint.path + _TARGETS[wire]).encode()
+            return _target(self.endpoint.path, wire)
         method = "streamGenerateContent?alt=sse" if stream else "generateContent"
         return f"{self.endpoint.path}/v1beta/models/{quote(self.upstream_model, safe='')}:{method}".encode()
 

@@ -27,6 +27,5 @@ class Pace:
         return len(calls) < way.requests_per_minute
 
     def note(self, way: Way, now: float) -> None:
-        """A call goes there."""
-        if way.requests_per_minute is not None:
-            self._calls.setdefault(way.key, deque()).append(now)
+        """A call goes to a deployment that has a limit by the minute."""
+        self._calls.setdefault(way.key, deque()).append(now)

@@ -101,7 +101,8 @@ class Router:
     def begin(self, way: Way, now: float) -> None:
         """A call goes there."""
         self.health.begin(way.key, now)
-        self._pace.note(way, now)
+        if way.requests_per_minute is not None:
+            self._pace.note(way, now)
 
     def answered(self, way: Way, now: float, first_token_s: float, duration_s: float) -> None:
         """A call has ended well."""

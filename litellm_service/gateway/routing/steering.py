@@ -20,6 +20,7 @@ Field = TypeVar("Field")
 _PREFIX = b"x-gateway-"
 _HEADERS = {name: b"x-gateway-" + name.encode() for name in ("models", "only", "order", "ignore")}
 _MAX_PRICE = b"x-gateway-max-price"
+_SAID = frozenset({*_HEADERS.values(), _MAX_PRICE})
 
 
 class _Price(msgspec.Struct):
@@ -54,10 +55,10 @@ _provider = msgspec.json.Decoder(_Provider | None)
 
 def of_headers(headers: Mapping[bytes, bytes]) -> Steering | None:
     """`None` where nothing is said; raises `InvalidRequest` that names the header."""
+    if _SAID.isdisjoint(headers):
+        return None
     lists = {name: _names(headers[header]) for name, header in _HEADERS.items() if header in headers}
     price = headers.get(_MAX_PRICE)
-    if not lists and price is None:
-        return None
     for name, names in lists.items():
         if not names or len(names) > MAX_NAMES:
             raise InvalidRequest(
