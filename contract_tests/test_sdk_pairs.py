@@ -13,6 +13,7 @@ from faultmock.text import word_tokens
 from prompts import new_marker, prompt
 from sdk_clients import RAISED, Clients, Forecast
 from sdk_drivers import ANY_ERRORS, CITY, DRIVERS, STATUS_ERRORS, TIME, Driver, status_of
+from sent_turns import calls_and_results
 from stack import ApiService, Mock, wait_until
 
 UPSTREAMS = {
@@ -31,6 +32,7 @@ KNOWN_LEAKS = {
 THOUGHTS = 4
 SKIPS_VALIDATION = "skip_thought_signature_validator"  # as ai.google.dev/gemini-api/docs/thought-signatures has it
 LIMITED = {"openai": "length", "responses": "max_output_tokens", "anthropic": "max_tokens", "google": "MAX_TOKENS"}
+FILTERED = {"openai": "content_filter", "responses": "content_filter", "anthropic": "refusal", "google": "SAFETY"}
 FAULTS = {
     "400": (400, "Invalid value for 'temperature'"),
     "429-seconds": (429, "Rate limit reached"),
@@ -95,46 +97,6 @@ def last_body(mock: Mock, marker: str) -> dict[str, Any]:
     return body
 
 
-def calls_and_results(body: dict[str, Any]) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """Calls as (id, name, arguments) and results as (id, text), as a request to any upstream tells them."""
-    if "contents" in body:
-        parts = [part for content in body["contents"] for part in content["parts"]]
-        calls = [part["functionCall"] for part in parts if "functionCall" in part]
-        results = [part["functionResponse"] for part in parts if "functionResponse" in part]
-        assert [call["name"] for call in calls] == [result["name"] for result in results]
-        return (
-            [(call.get("id"), call["name"], call["args"]) for call in calls],
-            [(result.get("id"), result["response"]["output"]) for result in results],
-        )
-    if "input" in body:
-        calls = [item for item in body["input"] if item.get("type") == "function_call"]
-        results = [item for item in body["input"] if item.get("type") == "function_call_output"]
-        return (
-            [(call["call_id"], call["name"], json.loads(call["arguments"])) for call in calls],
-            [(result["call_id"], result["output"]) for result in results],
-        )
-    blocks = [block for turn in body["messages"] for block in _blocks(turn.get("content"))]
-    if any(block["type"] == "tool_use" for block in blocks):
-        return (
-            [(block["id"], block["name"], block["input"]) for block in blocks if block["type"] == "tool_use"],
-            [(block["tool_use_id"], _words(block["content"])) for block in blocks if block["type"] == "tool_result"],
-        )
-    calls = [call for message in body["messages"] for call in message.get("tool_calls") or ()]
-    functions = [call["function"] for call in calls]
-    return (
-        [(c["id"], f["name"], json.loads(f["arguments"])) for c, f in zip(calls, functions, strict=True)],
-        [(one["tool_call_id"], _words(one["content"])) for one in body["messages"] if one["role"] == "tool"],
-    )
-
-
-def _blocks(content: Any) -> list[dict[str, Any]]:
-    return content if isinstance(content, list) else []
-
-
-def _words(content: Any) -> str:
-    return content if isinstance(content, str) else "".join(block["text"] for block in content)
-
-
 def signature_of(text: str) -> str:
     """How the mock signs what it thinks about a prompt."""
     thoughts = "".join(word_tokens(THOUGHTS, f"thought {text}"))
@@ -149,16 +111,17 @@ def test_results_reach_the_model_under_the_ids_of_its_calls(drivers, mock, clien
     asked = mock.ended_call(marker)
     final = drivers[client].results(UPSTREAMS[upstream], text, said, "sunny at noon")
     assert final.text == "The tool said: sunny at noon | sunny at noon"
-    calls, results = calls_and_results(last_body(mock, marker))
-    assert [call[0] for call in calls] == [result[0] for result in results]
+    sent = mock.ended_call(marker)
+    calls, results = calls_and_results(sent["wire"], sent["body"])
+    assert [call.id for call in calls] == [result.id for result in results]
     assert [call[1:] for call in calls] == [(call.name, call.arguments) for call in said.calls]
-    assert [result[1] for result in results] == ["sunny at noon"] * 2
+    assert [result.text for result in results] == ["sunny at noon"] * 2
     assert [call.name for call in said.calls] == [CITY, TIME]
     if upstream != "google":  # which gives its calls no ids
         mark = {"openai": "call", "anthropic": "toolu"}[upstream]
-        assert [call[0] for call in calls] == [f"{mark}_{asked['n']}_{place}" for place in (1, 2)]
+        assert [call.id for call in calls] == [f"{mark}_{asked['n']}_{place}" for place in (1, 2)]
     if client != upstream:
-        assert [call.id for call in said.calls] == [call[0] for call in calls]
+        assert [call.id for call in said.calls] == [call.id for call in calls]
 
 
 @plain_and_streamed
@@ -227,10 +190,19 @@ def test_cached_tokens_are_told_in_the_sdk_s_own_place(drivers, api, client, ups
 @pairs
 def test_a_limit_reaches_the_model_and_the_stream_says_so(clients, api, client, upstream):
     text = prompt(marker := new_marker(), tokens=20)
-    words, why = clients.limited(client, UPSTREAMS[upstream], text, 16)
+    words, why = clients.streamed(client, UPSTREAMS[upstream], text, 16)
     assert words == "".join(word_tokens(16, text))
     assert why == LIMITED[client]
     assert row(api, marker)["completion_tokens"] == 16
+
+
+@pairs
+def test_a_stream_that_a_filter_ended_says_so(clients, client, upstream):
+    text = prompt(new_marker(), tokens=3, finish="content_filter")
+    assert clients.streamed(client, UPSTREAMS[upstream], text, 4_000) == (
+        "".join(word_tokens(3, text)),
+        FILTERED[client],
+    )
 
 
 @plain_and_streamed

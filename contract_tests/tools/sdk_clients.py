@@ -75,11 +75,11 @@ class Clients:
         assert answer.sdk_http_response is not None
         return answer.sdk_http_response.headers or {}
 
-    def limited(self, client: str, model: str, text: str, most: int) -> tuple[str, str]:
-        """Words of a stream of at most so many tokens, and why it ended: read event by event, for helpers refuse such answers."""
+    def streamed(self, client: str, model: str, text: str, most: int) -> tuple[str, str]:
+        """Words of a stream of at most so many tokens, and why it ended: event by event, for some helpers raise then."""
         reads: dict[str, Callable[[str, str, int], tuple[str, str]]] = {
-            "openai": self._limited_chat, "responses": self._limited_response,
-            "anthropic": self._limited_message, "google": self._limited_content,
+            "openai": self._streamed_chat, "responses": self._streamed_response,
+            "anthropic": self._streamed_message, "google": self._streamed_content,
         }  # fmt: skip
         return reads[client](model, text, most)
 
@@ -102,7 +102,7 @@ class Clients:
         config = types.GenerateContentConfig(response_mime_type="application/json", response_schema=Forecast)
         return self._google.models.generate_content(model=model, contents=text, config=config).parsed
 
-    def _limited_chat(self, model: str, text: str, most: int) -> tuple[str, str]:
+    def _streamed_chat(self, model: str, text: str, most: int) -> tuple[str, str]:
         words, why = "", ""
         with self._openai.chat.completions.create(
             model=model, messages=[{"role": "user", "content": text}], max_completion_tokens=most, stream=True
@@ -111,7 +111,7 @@ class Clients:
                 words, why = words + (choice.delta.content or ""), choice.finish_reason or why
         return words, why
 
-    def _limited_response(self, model: str, text: str, most: int) -> tuple[str, str]:
+    def _streamed_response(self, model: str, text: str, most: int) -> tuple[str, str]:
         words, why = "", ""
         with self._openai.responses.create(model=model, input=text, max_output_tokens=most, stream=True) as events:
             for event in events:
@@ -121,14 +121,14 @@ class Clients:
                     why = str(event.response.incomplete_details and event.response.incomplete_details.reason)
         return words, why
 
-    def _limited_message(self, model: str, text: str, most: int) -> tuple[str, str]:
+    def _streamed_message(self, model: str, text: str, most: int) -> tuple[str, str]:
         with self._anthropic.messages.stream(
             model=model, max_tokens=most, messages=[{"role": "user", "content": text}]
         ) as events:
             words = "".join(events.text_stream)
             return words, str(events.get_final_message().stop_reason)
 
-    def _limited_content(self, model: str, text: str, most: int) -> tuple[str, str]:
+    def _streamed_content(self, model: str, text: str, most: int) -> tuple[str, str]:
         words, why = "", ""
         config = types.GenerateContentConfig(max_output_tokens=most)
         for chunk in self._google.models.generate_content_stream(model=model, contents=text, config=config):
