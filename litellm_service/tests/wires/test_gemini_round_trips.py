@@ -7,7 +7,7 @@ from typing import get_args
 import msgspec
 import pytest
 from google.genai import types
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from neutral_strategies import answers, base64_data, content_of, conversations, images, prompts, tool_choices, words
 
@@ -24,6 +24,8 @@ from gateway.wires.neutral import Delta, Effort, Media, Prompt, Reasoning, Text,
 FRAME = Frame(id="req_1", model="asked-for", created_s=1_700_000_000)
 USAGE = Usage(input=5, cache_read=2, output=3, reasoning=4)
 FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+few = settings(max_examples=30, deadline=None)
+very_few = settings(few, max_examples=8)
 
 google_signatures = base64_data.map(marked)
 thoughts = st.builds(Thinking, text=words, signature=st.none() | google_signatures)
@@ -41,6 +43,7 @@ def read(body: bytes, *, stream: bool = False) -> Prompt:
     return prompt_in.read(FIELDS.decode(body), stream=stream)
 
 
+@few
 @given(
     prompts(
         turns=conversations(
@@ -60,6 +63,7 @@ def test_a_prompt_survives_the_wire_of_gemini_3(prompt: Prompt) -> None:
     assert read(written.body) == prompt
 
 
+@few
 @given(
     prompts(
         reasoning=st.none() | st.builds(Reasoning, budget=st.integers(128, 24_576), shown=st.none() | st.booleans())
@@ -73,6 +77,7 @@ def test_a_prompt_survives_the_wire_of_gemini_2_5(prompt: Prompt) -> None:
     assert read(written.body) == prompt
 
 
+@few
 @given(prompts(turns=conversations(media=media, thinking=thoughts)))
 def test_google_s_own_types_read_what_is_written(prompt: Prompt) -> None:
     body = msgspec.json.decode(prompt_out.write(prompt, "gemini-3-flash-preview").body)
@@ -83,6 +88,7 @@ def test_google_s_own_types_read_what_is_written(prompt: Prompt) -> None:
         types.Tool.model_validate(tool)
 
 
+@few
 @given(answers(redacted=True, refusals=False, media=images, call_signatures=st.none() | base64_data), st.data())
 def test_a_stream_cut_anywhere_says_the_same(deltas: list[Delta], data: st.DataObject) -> None:
     writer, place = Writer(FRAME), data.draw(st.integers(0, len(deltas)))
@@ -96,6 +102,7 @@ def test_a_stream_cut_anywhere_says_the_same(deltas: list[Delta], data: st.DataO
     assert [one.finishes for one in heard] == [False] * (len(heard) - 1) + [True]
 
 
+@few
 @given(answers(redacted=True, media=images, call_signatures=st.none() | base64_data))
 def test_every_delta_by_itself_says_the_same(deltas: list[Delta]) -> None:
     writer, decoder = Writer(FRAME), Decoder(True)
@@ -104,12 +111,14 @@ def test_every_delta_by_itself_says_the_same(deltas: list[Delta]) -> None:
     assert expected([delta for one in heard for delta in one.deltas]) == expected(deltas)
 
 
+@few
 @given(answers(redacted=True, media=images, call_signatures=st.none() | base64_data))
 def test_a_whole_answer_says_the_same(deltas: list[Delta]) -> None:
     body = Writer(FRAME).whole(deltas, USAGE)
     assert expected(Decoder(True).whole(body).deltas) == expected(deltas)
 
 
+@few
 @given(answers(redacted=True, media=images), st.integers(0, 8))
 def test_a_stream_as_an_array_is_json_with_the_same_chunks(deltas: list[Delta], place: int) -> None:
     written = []
@@ -120,6 +129,7 @@ def test_a_stream_as_an_array_is_json_with_the_same_chunks(deltas: list[Delta], 
     assert msgspec.json.decode(written[1]) == events
 
 
+@few
 @given(answers(redacted=True, media=images, call_signatures=st.none() | base64_data))
 def test_google_s_own_types_read_every_answer(deltas: list[Delta]) -> None:
     writer = Writer(FRAME)
@@ -128,6 +138,7 @@ def test_google_s_own_types_read_every_answer(deltas: list[Delta]) -> None:
         types.GenerateContentResponse.model_validate_json(event_data(event) or b"")
 
 
+@few
 @given(st.binary(max_size=80) | anything.map(msgspec.json.encode))
 def test_garbage_is_unreadable_and_nothing_else(payload: bytes) -> None:
     for read_it in (Decoder(True).event, Decoder(False).event, Decoder(True).whole):
@@ -147,6 +158,7 @@ odd_bodies = st.recursive(
 )
 
 
+@few
 @given(st.dictionaries(st.sampled_from(NAMES), odd_bodies, max_size=5))
 def test_an_odd_request_is_invalid_and_nothing_else(body: dict[str, object]) -> None:
     with suppress(InvalidRequest):
@@ -170,6 +182,7 @@ def test_depth_breaks_nothing(depth: int, around: bytes) -> None:
             prompt_in.read(fields, stream=False)
 
 
+@very_few
 @given(prompts(turns=conversations(), reasoning=st.builds(Reasoning, effort=st.sampled_from(get_args(Effort)))))
 @pytest.mark.parametrize(
     "model", ["gemini-3-pro-preview", "gemini-2.5-flash", "gemini-2.0-flash", "gemma-3-27b-it", "new"]
