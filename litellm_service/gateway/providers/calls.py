@@ -1,5 +1,6 @@
 """From a request and a deployment to what is sent: the same wire passes through, another is written anew."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
@@ -26,6 +27,7 @@ from gateway.wires.responses import prompt_in as responses_in
 
 # What a wire demands of every call; a client of the same wire brings it along.
 UNSTATED_MAX_TOKENS = 8_192
+_TOOL = re.compile(r"tools\[\d+\]\.type")
 HEADERS: dict[WireName, tuple[tuple[bytes, bytes], ...]] = {"anthropic": ((b"anthropic-version", b"2023-06-01"),)}
 
 
@@ -89,7 +91,7 @@ class Calls:
                 prompt.output_limit = output_limit
             written = WRITE[wire](prompt, deployment, self._abilities(deployment))
             body = written.body
-            dropped = self._dropped([*prompt.unsaid, *_untranslated(prompt), *written.unsaid], deployment)
+            dropped = self._dropped([*_untranslated(prompt), *written.unsaid], deployment)
         return Call(
             wire=wire,
             target=deployment.target(wire, stream=request.stream),
@@ -140,7 +142,14 @@ class Calls:
 
 
 def _untranslated(prompt: Prompt) -> Iterator[Unsaid]:
-    """What a translated answer has no room for."""
+    """What the request's own wire alone can say, and what a translated answer has no room for.
+
+    A tool that only one provider runs is a mere offer while functions are offered too, as agents do: the model uses those.
+    """
+    named = prompt.tool_choice.name if prompt.tool_choice is not None else None
+    has_others = bool(prompt.tools) and (named is None or any(tool.name == named for tool in prompt.tools))
+    for lost in prompt.unsaid:
+        yield Unsaid(lost.name, harmless=lost.harmless or (has_others and bool(_TOOL.fullmatch(lost.name))))
     if prompt.choices > 1:
         yield Unsaid("n")
     if prompt.logprobs or prompt.top_logprobs:
