@@ -13,7 +13,7 @@ run: ## install what is locked and start both services; no key needed
 test: ## run every test (installs what they need)
 	@scripts/environment.sh dev
 	@scripts/system_parts.sh test
-	@$(PY) -m pytest --cov --cov-report=term:skip-covered $(ARGS)
+	@$(PY) -m pytest --cov --cov-report=html:htmlcov $(ARGS)
 
 check: ## format, lint, types, layers, JavaScript
 	@scripts/environment.sh dev

@@ -229,7 +229,7 @@ def asks(draw: st.DrawFn) -> tuple[Way, dict[str, Any], bool]:
     return way, script, draw(st.booleans())
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, suppress_health_check=list(HealthCheck))
 @given(st.lists(asks(), min_size=5, max_size=40))
 def test_every_request_ends_in_one_outcome(
     api: ApiService, mock: Mock, drawn: list[tuple[Way, dict[str, Any], bool]]

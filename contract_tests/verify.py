@@ -23,6 +23,7 @@ SUITES = {
     "routing": "test_routing_under_fire.py",
     "scale": "test_scale.py",
     "sdks": "test_sdk_matrix.py",
+    "pairs": "test_sdk_pairs.py",
     "shutdown": "test_shutdown.py",
     "upgrade": "test_upgrade.py",
 }

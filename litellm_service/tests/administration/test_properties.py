@@ -37,7 +37,7 @@ values = st.recursive(
 names = st.sampled_from([*FORBIDDEN, *KEY_FIELDS]) | st.text(string.ascii_lowercase + "_", max_size=12)
 
 
-patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+patient = settings(suppress_health_check=[HealthCheck.too_slow])
 
 
 @patient
@@ -112,7 +112,7 @@ async def test_whatever_is_sent_is_answered_with_a_reason_and_changes_nothing_it
 paths = st.lists(st.text(min_size=1, max_size=20), max_size=2).map("/".join)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(st.sampled_from(["/api/keys/", "/api/budgets/", "/api/limits/"]), paths)
 def test_ids_that_nobody_made_are_not_found(tmp_path_factory, base, path):
     import anyio

@@ -37,7 +37,6 @@ def test_exactly_so_many_requests_pass_within_a_minute():
     assert sum(admitted(of, 1000 + n / 10) is not None for n in range(500)) == 7
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 30), max_size=80), st.integers(1, 6))
 def test_no_sixty_seconds_hold_more_than_the_limit(pauses, most):
     of, now, passed = limits(limit(requests_per_minute=most)), 5_000.0, []
@@ -49,7 +48,6 @@ def test_no_sixty_seconds_hold_more_than_the_limit(pauses, most):
         assert sum(start <= at < start + 60 for at in passed) <= most
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 20), st.integers(0, 120), st.integers(0, 200)), max_size=60))
 def test_tokens_count_by_estimate_first_and_by_truth_afterwards(calls):
     of, now, used = limits(limit(tokens_per_minute=100)), 9_000.0, []
@@ -279,7 +277,7 @@ def three(amounts) -> list[RateLimit]:
     ]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.tuples(AMOUNTS, AMOUNTS, AMOUNTS), st.lists(STEPS, max_size=60))
 def test_whatever_happens_they_decide_as_a_list_of_everything_would(amounts, steps):
     both = Both(*three(amounts))

@@ -103,7 +103,7 @@ damaged_rows = st.dictionaries(st.sampled_from(FIELDS), json_values | brackets |
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.dictionaries(st.text(max_size=8), damaged_rows | json_values, max_size=3) | json_values)
 def test_whatever_is_given_is_read_or_refused_clearly(rows: object) -> None:
     try:
@@ -119,7 +119,6 @@ def test_whatever_is_given_is_read_or_refused_clearly(rows: object) -> None:
     assert not said or said.startswith("map: ")
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_bytes_are_read_or_refused_clearly(source: bytes) -> None:
     with pytest.raises(InvalidRequest):

@@ -153,7 +153,7 @@ def asked_and_used(draw: st.DrawFn) -> tuple[ModelInfo, ModelRequest, Usage]:
     return info, asked, unstated
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(asked_and_used())
 def test_a_hold_covers_whatever_it_comes_to(drawn: tuple[ModelInfo, ModelRequest, Usage]) -> None:
     info, asked, usage = drawn

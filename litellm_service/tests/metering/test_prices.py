@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.entry import CostSource
@@ -93,14 +93,12 @@ def by_hand(price: Price, usage: Usage) -> Fraction:
     return sum((Fraction(tokens) * Fraction(pico, 10**12) for tokens, pico in parts), Fraction())
 
 
-@settings(deadline=None)
 @given(prices(), usages)
 def test_a_cost_is_exact_and_rounded_half_up_once(price: Price, usage: Usage) -> None:
     exact_nano = by_hand(price, usage) * 10**9
     assert cost_nano_usd(price, usage) == (exact_nano + Fraction(1, 2)).__floor__()
 
 
-@settings(deadline=None)
 @given(prices(), usages)
 def test_a_receipt_adds_up_to_the_cost_and_leaves_nothing_out(price: Price, usage: Usage) -> None:
     lines = receipt_lines(price, usage)
@@ -108,7 +106,6 @@ def test_a_receipt_adds_up_to_the_cost_and_leaves_nothing_out(price: Price, usag
     assert all(line.quantity for line in lines)
 
 
-@settings(deadline=None)
 @given(rates, usages, st.integers(0, 50))
 def test_a_cost_grows_linearly_with_the_tokens(one: Rates, usage: Usage, times: int) -> None:
     price = Price(name="m", version="1", source="test", rates=one)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.metering.tokens import CHAT_TEMPLATE_TOKENS, estimate_tokens, input_token_bound, points_elsewhere
@@ -46,7 +46,6 @@ def test_the_recorded_counts_are_those_of_the_tokenizer(monkeypatch: pytest.Monk
         ]
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_an_estimate_is_never_negative_and_zero_only_for_nothing_visible(text: str) -> None:
     estimate = estimate_tokens(text)

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.usage import Usage
@@ -154,7 +154,6 @@ def test_a_stated_cost_is_read_to_the_nano_usd_without_floating_point() -> None:
     assert usage.stated_cost_nano_usd == 123_456_790
 
 
-@settings(deadline=None)
 @given(odd_usage | anything, st.sampled_from(RULES))
 def test_odd_usage_never_raises_and_never_gives_a_negative_class(value: object, rule: UsageRule) -> None:
     usage = normalise(msgspec.json.encode(value), rule)
@@ -163,13 +162,11 @@ def test_odd_usage_never_raises_and_never_gives_a_negative_class(value: object, 
         assert usage.stated_cost_nano_usd is None or usage.stated_cost_nano_usd >= 0
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200), st.sampled_from(RULES))
 def test_bytes_never_raise(body: bytes, rule: UsageRule) -> None:
     normalise(body, rule)
 
 
-@settings(deadline=None)
 @given(st.lists(counts, min_size=7, max_size=7))
 def test_classes_sum_to_the_reported_totals(parts: list[int]) -> None:
     fresh, read, written, audio, text, reasoning, voice = parts
@@ -211,7 +208,6 @@ def test_a_cost_that_an_earlier_report_stated_stays() -> None:
     assert last(previous, Usage(input=1, output=2)) == Usage(input=1, output=2, stated_cost_nano_usd=7)
 
 
-@settings(deadline=None)
 @given(usages, usages)
 def test_a_further_report_never_lowers_prompt_completion_or_cost(previous: Usage, new: Usage) -> None:
     held = last(previous, new)

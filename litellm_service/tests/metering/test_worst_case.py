@@ -90,7 +90,7 @@ INPUTS = ("input", "cache_read", "cache_write", "cache_write_1h", "audio_input",
 OUTPUTS = ("output", "reasoning", "audio_output", "image_output")
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(st.data(), st.sampled_from(CHAT), requests())
 def test_a_hold_covers_every_settlement_that_the_request_can_come_to(
     data: st.DataObject, info: ModelInfo, asked: ModelRequest
@@ -123,7 +123,6 @@ def tiers_within(asked: str) -> tuple[str, ...]:
     )
 
 
-@settings(deadline=None)
 @given(st.sampled_from(CHAT), requests(), st.integers(0, 10**12))
 def test_the_longest_answer_within_a_cost_is_within_it_and_one_more_token_is_not(
     info: ModelInfo, asked: ModelRequest, most: int

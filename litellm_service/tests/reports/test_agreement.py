@@ -25,7 +25,7 @@ FIGURES = ("requests", "errors", "total_tokens", "cost_nano_usd", "unpriced_requ
 CLOCKS_GO_BACK = {"Europe/Paris": 1_792_886_400_000, "America/Los_Angeles": 1_793_491_200_000}
 QUARTER_MS = 900_000
 
-thorough = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+thorough = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def facts(rows):

@@ -265,7 +265,7 @@ async def test_too_many_buckets_are_refused(app):
 text = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=30))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     path=st.sampled_from(["/api/usage", "/api/stats", "/api/requests", "/api/user/user-1/usage"]),
     pairs=st.lists(

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from seeding import seeded
 from store_entries import NOON_MS
@@ -104,7 +104,6 @@ async def test_the_days_of_a_range_add_up_to_it(reader, written, zone):
         assert shown(await total(reader, query(span=outward(start_ms, end_ms)))) == sums(of_day)
 
 
-@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {},

@@ -195,7 +195,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(steps)
 def test_whatever_happens_one_out_is_never_open_and_waits_a_minute_at_most(story):
     health, now = Health(), 0.0
@@ -221,7 +221,7 @@ def test_whatever_happens_one_out_is_never_open_and_waits_a_minute_at_most(story
             assert not health.is_open("a", now)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.floats(0, 300), st.integers(1, 40))
 def test_a_recovery_is_noticed_within_ten_seconds(down_s, per_second):
     health, now = Health(), 0.0

@@ -37,7 +37,7 @@ def test_what_was_taken_comes_back_after_ten_seconds():
     assert budget.may_retry(WINDOW_S)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.floats(0, 3), st.integers(0, 30), st.integers(0, 30)), max_size=40), st.floats(0, 1))
 def test_in_any_ten_seconds_retries_stay_below_their_share_of_twenty_and_the_floor(story, share):
     budget, now = RetryBudget(share=share), 0.0
@@ -53,7 +53,7 @@ def test_in_any_ten_seconds_retries_stay_below_their_share_of_twenty_and_the_flo
         assert lately <= max(FLOOR, share * before) + 1
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(1, 400))
 def test_at_a_steady_pace_a_dead_provider_hears_a_tenth_more(per_second):
     budget = RetryBudget()

@@ -113,7 +113,7 @@ def test_a_field_that_makes_no_sense_is_named(field, value):
     assert field in refused.value.message
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.dictionaries(st.sampled_from(["models", "provider"]), st.binary(max_size=40)))
 def test_a_garbled_body_raises_nothing_else(fields):
     with contextlib.suppress(InvalidRequest):
@@ -126,7 +126,7 @@ def test_a_field_that_cannot_be_read_is_refused(value):
         of_body({"provider": msgspec.Raw(value)})
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.dictionaries(st.sampled_from([b"x-gateway-only", b"x-gateway-max-price"]), st.binary(max_size=40)))
 def test_garbled_headers_raise_nothing_else(headers):
     with contextlib.suppress(InvalidRequest):
@@ -158,7 +158,7 @@ def test_steering_leaves_so_much_in_that_order(steering, keys):
 names = st.lists(st.sampled_from(["main", "big", "spare", "quick", "cheap", "x/y", "nobody"]), max_size=3).map(tuple)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.builds(Steering, only=names, ignore=names, order=names, max_price=st.none() | st.integers(0, 2 * 10**10)))
 def test_nothing_that_is_left_goes_against_what_was_said(steering):
     for one in chosen(steering, WAYS, price_of, required=False):

@@ -33,7 +33,7 @@ def firsts(strategy, candidates, times=4000, seed=11):
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(candidates=several, seed=st.integers())
 def test_every_strategy_gives_each_candidate_once(name, candidates, seed):
     order = STRATEGIES[name](candidates, random.Random(seed).random)
@@ -47,7 +47,6 @@ def test_chance_at_its_edges_breaks_nothing(name):
         assert len(STRATEGIES[name](candidates, lambda drawn=drawn: drawn)) == 3
 
 
-@settings(deadline=None)
 @given(several)
 def test_priority_keeps_to_the_list_and_needs_no_chance(candidates):
     order = priority(candidates, lambda: pytest.fail("nothing to draw"))
@@ -88,7 +87,6 @@ def test_a_slow_one_is_tried_now_and_then():
     assert shares["slow"] == pytest.approx(0.05, abs=0.015)
 
 
-@settings(deadline=None)
 @given(several, st.integers())
 def test_the_cheapest_is_first_and_those_without_a_price_are_last(candidates, seed):
     prices = [one.price for one in cost(candidates, random.Random(seed).random)]

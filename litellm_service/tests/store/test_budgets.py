@@ -294,7 +294,7 @@ _STEPS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=_STEPS)
 def test_any_order_of_holds_settlements_changes_and_restarts_agrees_with_a_small_model(steps, tmp_path_factory):
     asyncio.run(_follow(steps, tmp_path_factory.mktemp("model") / "usage.db"))

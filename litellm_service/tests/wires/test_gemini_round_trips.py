@@ -24,7 +24,7 @@ from gateway.wires.neutral import Delta, Effort, Media, Prompt, Reasoning, Text,
 FRAME = Frame(id="req_1", model="asked-for", created_s=1_700_000_000)
 USAGE = Usage(input=5, cache_read=2, output=3, reasoning=4)
 FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-few = settings(max_examples=30, deadline=None)
+few = settings(max_examples=30)
 very_few = settings(few, max_examples=8)
 
 google_signatures = base64_data.map(marked)

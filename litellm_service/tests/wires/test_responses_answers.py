@@ -142,7 +142,7 @@ def test_what_the_sdk_brings_back_is_what_was_said() -> None:
     ("reason", "status", "why", "item"),
     [
         ("stop", "completed", None, "completed"), ("pause", "completed", None, "completed"),
-        ("refusal", "completed", None, "completed"),
+        ("refusal", "incomplete", {"reason": "content_filter"}, "incomplete"),
         ("length", "incomplete", {"reason": "max_output_tokens"}, "incomplete"),
         ("content_filter", "incomplete", {"reason": "content_filter"}, "incomplete"),
     ],
