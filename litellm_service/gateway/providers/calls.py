@@ -15,6 +15,7 @@ from gateway.wires.anthropic import answer_in as anthropic_answer
 from gateway.wires.anthropic import prompt_in as anthropic_in
 from gateway.wires.anthropic import prompt_out as anthropic_out
 from gateway.wires.codec import Decoder, Written
+from gateway.wires.field_names import in_wire
 from gateway.wires.gemini import answer_in as gemini_answer
 from gateway.wires.gemini import prompt_in as gemini_in
 from gateway.wires.gemini import prompt_out as gemini_out
@@ -91,7 +92,7 @@ class Calls:
                 prompt.output_limit = output_limit
             written = WRITE[wire](prompt, deployment, self._abilities(deployment))
             body = written.body
-            dropped = self._dropped([*_untranslated(prompt), *written.unsaid], deployment)
+            dropped = self._dropped([*_untranslated(prompt), *written.unsaid], request.wire, deployment)
         return Call(
             wire=wire,
             target=deployment.target(wire, stream=request.stream),
@@ -129,15 +130,16 @@ class Calls:
             answer=answer,
         )
 
-    def _dropped(self, unsaid: Iterable[Unsaid], deployment: Deployment) -> tuple[str, ...]:
+    def _dropped(self, unsaid: Iterable[Unsaid], wire: WireName, deployment: Deployment) -> tuple[str, ...]:
         names = []
         for lost in unsaid:
+            name = in_wire(wire, lost.name)
             if not (lost.harmless and self._drops_harmless):
+                allowed = lost.allowed or "Leave it out, or choose another model."
                 raise InvalidRequest(
-                    f"{lost.name}: {deployment.provider.title} cannot be asked for this. Leave it out, or choose another model.",
-                    param=lost.name,
+                    f"{name}: {deployment.provider.title} cannot be asked for this. {allowed}", param=name
                 )
-            names.append(lost.name)
+            names.append(name)
         return tuple(dict.fromkeys(names))
 
 
@@ -167,6 +169,7 @@ def _pass_openai(request: ModelRequest, deployment: Deployment, output_limit: in
         request,
         deployment.wire_model,
         ask_for_usage=deployment.asks_for_usage,
+        is_strict=not deployment.takes_signatures,
         output_limit=None if output_limit is None else (provider.output_limit_field, output_limit),
     )
 
@@ -177,6 +180,7 @@ def _write_openai(prompt: Prompt, deployment: Deployment, abilities: Abilities) 
         asks_for_usage=deployment.asks_for_usage,
         reasons=abilities.reasons,
         takes_cache_marks=deployment.takes_cache_marks,
+        takes_signatures=deployment.takes_signatures,
     )
     return openai_out.write(prompt, deployment.wire_model, dialect)
 

@@ -37,6 +37,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     usage_rule: UsageRule = "openai"
     stream_usage: bool = True
     cache_marks: bool = False
+    strict_messages: bool = False
     output_limit_field: OutputLimitField = "max_tokens"
     interrupted: Interrupted = "estimate"
 

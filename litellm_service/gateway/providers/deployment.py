@@ -84,6 +84,11 @@ class Deployment(msgspec.Struct, frozen=True):
         """Whether `cache_control` in messages of the OpenAI wire means something there."""
         return self.provider.cache_marks or self.endpoint.via_litellm
 
+    @property
+    def takes_signatures(self) -> bool:
+        """Whether messages of the OpenAI wire may carry thoughts and what was signed of them."""
+        return self.endpoint.via_litellm or not self.provider.strict_messages
+
     def wire_for(self, wanted: WireName) -> WireName:
         """The client's own wire if the endpoint speaks it, else the endpoint's."""
         wires = self.endpoint.wires

@@ -87,7 +87,8 @@ def _classified(reply: Reply, endpoint: Endpoint, message: str, error: _Error) -
     is_bad_key = status in {401, 403} or any(detail.reason == "API_KEY_INVALID" for detail in details)
     # A number repeats the status, and OpenAI's clients expect a word.
     code = error.code if isinstance(error.code, str) else None
-    body = msgspec.json.encode({"message": error.message, "type": error.type, "code": code, "param": error.param})
+    kind = error.type or ("invalid_request_error" if status != 429 else None)
+    body = msgspec.json.encode({"message": error.message, "type": kind, "code": code, "param": error.param})
     if is_bad_key and endpoint.provider.key_variable:
         variable = endpoint.provider.key_variable
         return ProviderRejected(

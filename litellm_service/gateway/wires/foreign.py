@@ -17,6 +17,16 @@ _WRAPPED_TEXT = _WRAPPED.decode()
 _OUR_REASONING = re.compile(rb'"rs_[0-9a-f]{8}-')
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
+_THOUGHTS = ("reasoning_content", "thinking_blocks", "extra_content")
+_THOUGHT_FIELDS = re.compile(rb'"(?:%s)"' % "|".join(_THOUGHTS).encode())
+
+
+def from_openai(raw: msgspec.Raw) -> msgspec.Raw:
+    """`messages` without thoughts and signatures: a provider that takes no fields but OpenAI's has none of its own."""
+    if not _THOUGHT_FIELDS.search(raw):
+        return raw
+    return _rewritten(raw, lambda messages: [_plain_message(message) for message in messages])
+
 
 def from_responses(raw: msgspec.Raw) -> msgspec.Raw:
     """`input` without reasoning items of others, signed or not, and without what they signed of their calls."""
@@ -61,9 +71,19 @@ def _is_our_name(name: Any) -> bool:
 
 
 def _own_item(item: Any) -> Any:
-    if not isinstance(item, dict) or item.get("type") != "function_call":
-        return item
-    return {name: value for name, value in item.items() if name != "extra_content"}
+    return _plain(item) if isinstance(item, dict) and item.get("type") == "function_call" else item
+
+
+def _plain_message(message: Any) -> Any:
+    if not isinstance(message, dict) or message.get("role") != "assistant":
+        return message
+    plain = _plain(message)
+    calls = plain.get("tool_calls")
+    return {**plain, "tool_calls": [_plain(call) for call in calls]} if isinstance(calls, list) else plain
+
+
+def _plain(value: Any) -> Any:
+    return {name: field for name, field in value.items() if name not in _THOUGHTS} if isinstance(value, dict) else value
 
 
 def _own_message(message: Any) -> Any:

@@ -117,10 +117,14 @@ class Format(msgspec.Struct, kw_only=True):
 
 
 class Unsaid(msgspec.Struct, frozen=True):
-    """Something asked for that the provider's wire has no word for; `harmless`: the answer means the same without it."""
+    """Something asked for that the provider's wire has no word for.
+
+    `harmless`: the answer means the same without it. `allowed`: what could be asked for instead, a sentence.
+    """
 
     name: str
     harmless: bool = False
+    allowed: str = ""
 
 
 class Prompt(msgspec.Struct, kw_only=True):

@@ -11,13 +11,21 @@ Fields = dict[str, msgspec.Raw]
 
 
 def openai(
-    request: ModelRequest, model: str, *, ask_for_usage: bool, output_limit: tuple[str, int] | None = None
+    request: ModelRequest,
+    model: str,
+    *,
+    ask_for_usage: bool,
+    is_strict: bool = False,
+    output_limit: tuple[str, int] | None = None,
 ) -> bytes:
     """The upstream's model name, and usage asked for where a stream may leave it out.
 
-    `output_limit`: a field and how many tokens the answer may have, where the gateway must say so itself.
+    `is_strict`: it takes no thoughts back. `output_limit`: a field and how many tokens the answer may have, where the gateway
+    must say so itself.
     """
     fields = _with_model(request, model)
+    if is_strict:
+        fields = _own(fields, "messages", foreign.from_openai)
     if output_limit is not None:
         fields[output_limit[0]] = _number(output_limit[1])
     if request.stream and ask_for_usage:

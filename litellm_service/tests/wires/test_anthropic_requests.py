@@ -324,7 +324,7 @@ def test_what_anthropic_cannot_be_told_is_refused(part: Part) -> None:
         ({"frequency_penalty": 0.5}, Unsaid("frequency_penalty", harmless=True)),
         ({"presence_penalty": 0.5}, Unsaid("presence_penalty", harmless=True)),
         ({"service_tier": "flex"}, Unsaid("service_tier", harmless=True)),
-        ({"temperature": 1.5}, Unsaid("temperature")),
+        ({"temperature": 1.5}, Unsaid("temperature", allowed="It takes 0 to 1.")),
         ({"temperature": 0.5, "top_p": 0.5}, Unsaid("top_p", harmless=True)),
         ({"format": Format()}, Unsaid("response_format")),
         ({"format": Format(schema=msgspec.Raw(b'{"type":"object"}'))}, Unsaid("response_format")),

@@ -45,6 +45,14 @@ def test_openai_gets_no_signature_of_a_call() -> None:
     assert msgspec.json.decode(foreign.from_responses(raw([SAID, signed]))) == [SAID, call]
 
 
+def test_a_strict_provider_gets_no_thoughts_with_messages() -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    said = {"role": "assistant", "content": "so", "tool_calls": [call]}
+    signed = call | {"extra_content": {"google": {"thought_signature": "QUJD"}}}
+    thought = {"reasoning_content": "hm", "thinking_blocks": [OWN], "tool_calls": [signed]}
+    assert msgspec.json.decode(foreign.from_openai(raw([SAID, said | thought]))) == [SAID, said]
+
+
 def test_google_gets_no_signature_of_others() -> None:
     other = {"text": "hm", "thought": True, "thoughtSignature": for_client("anthropics", None)}
     own = {"text": "hm", "thought": True, "thoughtSignature": "QUJD"}
@@ -52,7 +60,9 @@ def test_google_gets_no_signature_of_others() -> None:
     assert cleaned == [{"role": "model", "parts": [{"text": "hm", "thought": True}, own]}]
 
 
-@pytest.mark.parametrize("clean", [foreign.from_anthropic, foreign.from_responses, foreign.from_gemini])
+@pytest.mark.parametrize(
+    "clean", [foreign.from_anthropic, foreign.from_responses, foreign.from_gemini, foreign.from_openai]
+)
 @pytest.mark.parametrize(
     "given",
     [

@@ -107,7 +107,7 @@ def _sample(prompt: Prompt, kin: Family, body: Json, unsaid: list[Unsaid], *, th
         return
     if temperature is not None:
         if temperature > 1:
-            unsaid.append(Unsaid("temperature"))
+            unsaid.append(Unsaid("temperature", allowed="It takes 0 to 1."))
         body["temperature"] = min(temperature, 1)
     if top_p is not None and temperature is not None and kin.one_of_both:
         unsaid += [Unsaid("top_p", harmless=True)] if top_p != 1 else []

@@ -17,11 +17,15 @@ _FORMATS = {
 
 
 class Messages:
-    """Writes turns in order; `unsaid` grows by what has no place in them. `marks`: cache marks mean something to the provider."""
+    """Writes turns in order; `unsaid` grows by what has no place in them.
 
-    def __init__(self, unsaid: list[Unsaid], *, marks: bool) -> None:
+    `marks`: cache marks mean something to the provider. `signatures`: it takes what was signed of a call.
+    """
+
+    def __init__(self, unsaid: list[Unsaid], *, marks: bool, signatures: bool) -> None:
         self._unsaid = unsaid
         self._marks = marks
+        self._signatures = signatures
 
     def written(self, prompt: Prompt) -> list[Json]:
         """All messages; raises `InvalidRequest`."""
@@ -49,7 +53,7 @@ class Messages:
         """A provider takes back no reasoning over this wire; words come as one text, which every vendor reads."""
         words = "".join(part.text for part in turn.parts if isinstance(part, Text))
         refusal = "".join(part.text for part in turn.parts if isinstance(part, Refusal))
-        calls = [_call(part) for part in turn.parts if isinstance(part, ToolCall)]
+        calls = [_call(part, signed=self._signatures) for part in turn.parts if isinstance(part, ToolCall)]
         if any(isinstance(part, Media) for part in turn.parts):
             raise InvalidRequest("An image that the model made cannot be told to this provider.", param="messages")
         message: Json = {"role": "assistant", "content": words or (None if calls or refusal else "")}
@@ -106,13 +110,13 @@ def cache_mark(ttl: CacheTtl | None) -> Json:
     return {"cache_control": {"type": "ephemeral"} if ttl == "5m" else {"type": "ephemeral", "ttl": ttl}}
 
 
-def _call(call: ToolCall) -> Json:
+def _call(call: ToolCall, *, signed: bool) -> Json:
     written: Json = {
         "id": call.id,
         "type": "function",
         "function": {"name": call.name, "arguments": call.arguments or "{}"},
     }
-    if call.signature:
+    if signed and call.signature:
         written["extra_content"] = {"google": {"thought_signature": call.signature}}
     return written
 

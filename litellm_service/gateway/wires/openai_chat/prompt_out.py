@@ -24,19 +24,22 @@ class Dialect(msgspec.Struct, kw_only=True, frozen=True):
     """What vendors of this wire do differently.
 
     `output_limit_field` is where the limit of the answer stands; `asks_for_usage`: a stream gives it only if asked;
-    `reasons`: the model may be told how much to think; `takes_cache_marks`: `cache_control` means something there.
+    `reasons`: the model may be told how much to think; `takes_cache_marks`: `cache_control` means something there;
+    `takes_signatures`: its models' signatures come back to it in `extra_content`.
     """
 
     output_limit_field: str = "max_completion_tokens"
     asks_for_usage: bool = True
     reasons: bool = True
     takes_cache_marks: bool = False
+    takes_signatures: bool = True
 
 
 def write(prompt: Prompt, model: str, dialect: Dialect) -> Written:
     """The body; raises `InvalidRequest` for a conversation that this wire cannot carry."""
     unsaid = list(_without_words(prompt, dialect))
-    body: Json = {"model": model, "messages": Messages(unsaid, marks=dialect.takes_cache_marks).written(prompt)}
+    messages = Messages(unsaid, marks=dialect.takes_cache_marks, signatures=dialect.takes_signatures)
+    body: Json = {"model": model, "messages": messages.written(prompt)}
     if prompt.tools:
         body["tools"] = [_tool(tool, marks=dialect.takes_cache_marks) for tool in prompt.tools]
         body |= _stated({"tool_choice": _choice(prompt.tool_choice), "parallel_tool_calls": prompt.parallel_tool_calls})
