@@ -22,10 +22,10 @@ async def main(database: str, pepper: str) -> None:
     """Everything in scope is large enough to refuse nothing."""
     issued = KeyRing(pepper.encode()).issue()
     key = Key(
-        id=issued.id, name="bench", user_id="bench", application_id="bench", models=("openai/*", "deepseek/*"),
+        id=issued.id, name="bench", user_id="bench", application_id="bench", models=("openai/*", "anthropic/*", "deepseek/*"),
         digests=((issued.digest, None),),
     )  # fmt: skip
-    scopes = (Scope("everything"), Scope("user", "bench"), Scope("key", key.id), Scope("model", "openai/*"))
+    scopes = (Scope("everything"), Scope("user", "bench"), Scope("key", key.id), Scope("model", "*"))
     budgets = [
         Budget(id=f"b{n}", scope=scope, amount_nano_usd=MAX_NANO_USD, period="month") for n, scope in enumerate(scopes)
     ]

@@ -131,6 +131,8 @@ class Bench:
         return measured
 
     def _keep(self, system: str, scenario: str, measured: Run) -> None:
+        if measured.not_2xx and not measured.answers:
+            raise SystemExit(f"{system} refused every request of {scenario!r}: that measures nothing.")
         self.results.runs[system, scenario].append(measured)
         trouble = (
             f"  {measured.not_2xx} not 2xx, {measured.failed} failed" if measured.not_2xx or measured.failed else ""
