@@ -34,11 +34,15 @@ export class ApiError extends Error {
 
 const TIMEOUT_MS = 10_000;
 
-/** GET as JSON; throws `ApiError`, or an AbortError if `signal` was used.
+let leaving = false;
+
+/** GET as JSON; throws `ApiError`, or an AbortError if `signal` was used. While the page goes to the sign-in page it does not
+ * settle: nothing on a page that is left shows an error.
  * @param {string} path @param {{ signal?: AbortSignal, timeoutMs?: number }} [options] @returns {Promise<any>} */
 export async function getJson(path, { signal, timeoutMs = TIMEOUT_MS } = {}) {
   const limit = AbortSignal.timeout(timeoutMs);
-  const reply = await send(path, { signal: signal ? AbortSignal.any([signal, limit]) : limit }, signal, timeoutMs);
+  const options = { signal: signal ? AbortSignal.any([signal, limit]) : limit };
+  const reply = await send(path, options, signal, timeoutMs).catch((error) => (leaving ? new Promise(() => {}) : Promise.reject(error)));
   return reply.json();
 }
 
@@ -73,8 +77,6 @@ async function send(path, options, callers, timeoutMs = TIMEOUT_MS) {
   if (reply.ok) return reply;
   throw await errorOf(reply);
 }
-
-let leaving = false;
 
 /** To the sign-in page, once: several calls may learn at the same time that nobody is signed in. */
 function leave() {
