@@ -176,3 +176,15 @@ def test_an_input_method_does_not_send(page: Page) -> None:
     box.fill("にほん")
     box.dispatch_event("keydown", {"key": "Enter", "isComposing": True})
     assert page.locator(".answer").count() == 0
+
+
+@pytest.mark.parametrize(("chord", "panel"), [("Control+.", ".settings"), ("Control+m", ".picker")])
+def test_a_closed_layer_takes_no_focus_from_where_it_went_since(page: Page, chord: str, panel: str) -> None:
+    page.keyboard.press(chord)
+    expect(page.locator(panel)).to_be_visible()
+    page.evaluate(
+        "panel => { document.querySelector(panel).hidePopover(); document.getElementById('user').querySelector('input').focus(); }",
+        panel,
+    )
+    expect(page.locator(panel)).to_have_count(0)
+    expect(page.locator("#user input")).to_be_focused()

@@ -2,7 +2,7 @@
 import { mayCall, me } from "./api.js";
 import { computed, effect, Fragment, html, Icon, signal, useEffect, useLayoutEffect, useRef } from "./core.js";
 import { compact, contextSize, cost, NOT_PRICED } from "./format.js";
-import { chosen, model, place } from "./picker.js";
+import { chosen, giveFocusBack, model, place } from "./picker.js";
 import { canSend, connection } from "./shell.js";
 import { owned } from "./store.js";
 
@@ -115,7 +115,7 @@ function Settings() {
     const onToggle = (/** @type {any} */ event) => {
       if (event.newState !== "closed") return;
       settingsOpen.value = false;
-      button.focus();
+      giveFocusBack(popover, button);
     };
     popover.addEventListener("toggle", onToggle);
     return () => popover.removeEventListener("toggle", onToggle);

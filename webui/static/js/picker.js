@@ -225,6 +225,13 @@ export function place(popover, button) {
   popover.style.top = `${top}px`;
 }
 
+/** Once a layer has closed: focus to its button, unless it has gone elsewhere meanwhile.
+ * @param {HTMLElement} popover @param {HTMLElement | null} button */
+export function giveFocusBack(popover, button) {
+  const now = document.activeElement;
+  if (!now || now === document.body || popover.contains(now)) button?.focus();
+}
+
 function Panel() {
   const panel = useRef(/** @type {HTMLElement | null} */ (null));
   useLayoutEffect(() => {
@@ -233,7 +240,11 @@ function Panel() {
     place(popover, /** @type {HTMLElement} */ (document.getElementById("model-button")));
     popover.querySelector("input")?.focus();
     document.getElementById(`model-${active.value}`)?.scrollIntoView({ block: "center" });
-    const onToggle = (/** @type {any} */ event) => event.newState === "closed" && open.value && closePicker();
+    const onToggle = (/** @type {any} */ event) => {
+      if (event.newState !== "closed" || !open.value) return;
+      open.value = false;
+      giveFocusBack(popover, document.getElementById("model-button"));
+    };
     popover.addEventListener("toggle", onToggle);
     return () => popover.removeEventListener("toggle", onToggle);
   }, []);
