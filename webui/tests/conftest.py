@@ -23,6 +23,14 @@ EXPECTED = "Failed to load resource"
 SKIPPED = "Transition was skipped"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test with a page is tried once more when it fails, and the summary names it: Chromium shares two cores with all else."""
+    for item in items:
+        if "open_page" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 @pytest.fixture(scope="session")
 def mock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mock]:
     """The upstream."""
