@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help run test check fix bench bench-quick verify lock
 PY := .venv/bin/python
+# Test files that run side by side; each worker takes them in their order, the browser last.
+WORKERS ?= 2
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,7 +15,7 @@ run: ## install what is locked and start both services; no key needed
 test: ## run every test (installs what they need)
 	@scripts/environment.sh dev
 	@scripts/system_parts.sh test
-	@$(PY) -m pytest --cov --cov-report=html:htmlcov $(ARGS)
+	@$(PY) -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder --cov --cov-report=html:htmlcov $(ARGS)
 
 check: ## format, lint, types, layers, JavaScript
 	@scripts/environment.sh dev
