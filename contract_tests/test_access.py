@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from administrator import ADMIN_KEY, Administrator, TestKey
+from administrator import ADMIN_KEY, Administrator, TestKey, bearer
 from figures import record
 from prompts import body
 from spending import rows_of
@@ -37,6 +37,7 @@ READERS = EVERYBODY - {"member"}
 ADMINS = READERS - {"viewer"}
 CALL = {"model": "demo/priced", "messages": [{"role": "user", "content": "x"}]}
 RATES = {"input_usd_per_million": 1, "output_usd_per_million": 2}
+FILE = {"media_type": "text/plain", "data": "aGVsbG8="}
 OVERRIDE = {"model": "openai/gpt-3.5-turbo", "rates": RATES}
 
 
@@ -93,6 +94,23 @@ class World:
     def override_id(self, role: str, own: bool) -> str:
         return str(self.admin.send("POST", "/api/prices/overrides", OVERRIDE)["id"])
 
+    def conversation_id(self, role: str, own: bool) -> str:
+        """One that the role has kept itself, or somebody else."""
+        name, headers = "of-bob", self.other.headers
+        if role in CALLERS:
+            mine = bearer(self.secrets[role])
+            send_json("DELETE", f"{self.api.url}/api/conversations/{name}", None, mine)
+            if own:
+                name, headers = f"of-{role}", mine
+        url = f"{self.api.url}/api/conversations/{name}"
+        status, answer = send_json("PUT", url, {"title": f"the secret of {name}"}, headers)
+        assert status == 200, answer
+        send_json("PUT", f"{url}/files/picture", FILE, headers)
+        return name
+
+    def file_id(self, role: str, own: bool) -> str:
+        return "picture"
+
     def response_id(self, role: str, own: bool) -> str:
         return "resp_of_nobody"
 
@@ -102,16 +120,22 @@ class World:
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """Who may, with which body; `hides` from members what is not theirs; `found`: what those who may are answered."""
+    """Who may, with which body; `hides` from members what is not theirs; `found`: what those who may are answered.
+
+    `private`: not even administrators reach what somebody else has.
+    """
 
     allowed: frozenset[str]
     body: Any = None
     hides: bool = False
     found: int = 200
+    private: bool = False
 
     def status(self, role: str, own: bool) -> int:
         if role not in self.allowed:
             return 401 if role == "none" else 403
+        if self.private and (role == "viewer" or not own):
+            return 404
         return 404 if self.hides and role == "member" and not own else self.found
 
 
@@ -145,6 +169,13 @@ TABLE: dict[tuple[str, str], Rule] = {
     ("GET", "/api/user/{user_id}/usage"): Rule(EVERYBODY, hides=True),
     ("GET", "/api/requests"): Rule(EVERYBODY),
     ("GET", "/api/requests/{request_id}"): Rule(EVERYBODY, hides=True),
+    ("GET", "/api/conversations"): Rule(EVERYBODY),
+    ("GET", "/api/conversations/{conversation_id}"): Rule(EVERYBODY, private=True),
+    ("PUT", "/api/conversations/{conversation_id}"): Rule(CALLERS, {"title": "a title"}),
+    ("PATCH", "/api/conversations/{conversation_id}"): Rule(CALLERS, {"title": "another"}, private=True),
+    ("DELETE", "/api/conversations/{conversation_id}"): Rule(CALLERS),
+    ("PUT", "/api/conversations/{conversation_id}/files/{file_id}"): Rule(CALLERS, FILE, private=True),
+    ("GET", "/api/conversations/{conversation_id}/files/{file_id}"): Rule(EVERYBODY, private=True),
     ("GET", "/api/me"): Rule(EVERYBODY),
     ("GET", "/api/providers"): Rule(READERS),
     ("GET", "/api/routes"): Rule(READERS),
@@ -285,7 +316,8 @@ def reads(world: World, key: TestKey) -> Iterator[tuple[str, int, str]]:
     for form in ("csv", "jsonl"):
         paths += [f"/api/usage/export?format={form}&{span}&{chosen}" for chosen in filters]
         paths += [f"/api/usage/export?format={form}&{span}&rows=groups&group_by={group}" for group in groups]
-    paths += ["/api/me", "/api/models", "/v1/models"]
+    paths += ["/api/me", "/api/models", "/v1/models", "/api/conversations", "/api/conversations?q=secret"]
+    paths += [f"/api/conversations/{name}" for name in ("of-bob", "of-admin", "of-owner")]
     for path in paths:
         status, answer = get_json(world.api.url + path, key.headers)
         yield path, status, json.dumps(answer) if not isinstance(answer, str) else answer

@@ -217,6 +217,7 @@ class Gateway:
             routes=lambda: routes_view(self.router),
             explain=lambda model: explained(self.router, model),
             ask_provider=self._ask_provider,
+            converse=self.store.converse,
         )
 
     async def _ask_provider(self, provider: str, method: str, path: str, request_id: str) -> tuple[int, bytes]:

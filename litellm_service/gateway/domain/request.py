@@ -38,7 +38,7 @@ class ModelRequest(msgspec.Struct, kw_only=True):
     ignores the name rather than to refuse it, because other tools send it for reasons of their own.
     `headers` go on to a provider that speaks the same wire. `as_array`: a stream of Gemini's wire is wanted as one JSON array.
     `as_bytes`: the stream is no events but a file as it comes. `characters` are to be spoken. `upload` is the form, where it was
-    one: then `fields` holds its short parts as JSON texts.
+    one: then `fields` holds its short parts as JSON texts. `wants_parts`: thoughts and tool calls are wanted beside the words.
     """
 
     operation: Operation
@@ -61,3 +61,4 @@ class ModelRequest(msgspec.Struct, kw_only=True):
     as_bytes: bool = False
     characters: int = 0
     upload: Upload | None = None
+    wants_parts: bool = False

@@ -1,5 +1,7 @@
 """`POST /api/chat`: the seed's own route."""
 
+from typing import Literal
+
 import msgspec
 
 from gateway.domain.entry import Operation
@@ -19,7 +21,10 @@ _NOTHING = msgspec.Raw()
 
 
 class ChatBody(msgspec.Struct, forbid_unknown_fields=True):
-    """`model` and one of `query` and `messages` are needed; parameters are passed on as they are."""
+    """`model` and one of `query` and `messages` are needed; parameters are passed on as they are.
+
+    `include`: what is wanted of the answer beside its words.
+    """
 
     model: str
     query: str | None = None
@@ -41,6 +46,7 @@ class ChatBody(msgspec.Struct, forbid_unknown_fields=True):
     parallel_tool_calls: bool | None = None
     response_format: msgspec.Raw = _NOTHING
     reasoning_effort: str | None = None
+    include: list[Literal["reasoning", "tool_calls"]] | None = None
 
 
 PARAMETERS = (
@@ -75,6 +81,7 @@ def parse(body: bytes, _headers: dict[bytes, bytes], _target: str = "") -> Model
         user_id=checked_name("user_id", read.user_id) or "",
         output_limit=stated_limit(read.max_completion_tokens, read.max_tokens),
         wants_usage=True,
+        wants_parts=bool(read.include),
     )
 
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import __version__
+from gateway.http import conversation_documents as conversations
 from gateway.http.admin import documents as administering
 from gateway.http.chat import ChatBody
 from gateway.http.doc import Doc
@@ -199,6 +200,7 @@ DOCS = (
         about="Content if it is stored; price and receipt, which adds up to the cost, and where that comes from; what was held and "
         "when; the budgets of now that it counts in; attempts with their corrections; route.",
     ),
+    *conversations.DOCS,
     *administering.DOCS,
     Doc(method="GET", path="/metrics", title="Metrics for Prometheus", about="Text; for the roles admin and viewer."),
     Doc(
@@ -274,7 +276,13 @@ def openapi() -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "schemas": {"ChatBody": _chat_body(), "Error": ERROR, **json_schemas(), **administering.input_schemas()},
+            "schemas": {
+                "ChatBody": _chat_body(),
+                "Error": ERROR,
+                **json_schemas(),
+                **conversations.input_schemas(),
+                **administering.input_schemas(),
+            },
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},

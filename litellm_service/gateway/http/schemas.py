@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gateway.http import conversation_documents as conversations
 from gateway.http.admin import documents as administering
 from gateway.http.errors import STATUS
 
@@ -74,6 +75,8 @@ SHAPES: dict[str, Shape] = {
     "ChatReply": {
         "request_id": "string",
         "response": "string",
+        "reasoning?": "string?",
+        "tool_calls?": [{"id": "string", "name": "string", "arguments": "string"}],
         "metadata": {
             "response_time": "number", "tokens": {**_TOKENS, "reasoning": "integer"}, "cost_usd": "number?",
             "cost_nano_usd": "integer?", "cost_source": "string", "timestamp": "string", "model": "string",
@@ -116,6 +119,7 @@ SHAPES: dict[str, Shape] = {
         "budgets": [_COUNTED_IN], "attempts_list": [_ATTEMPT],
         "route": {"model": "string", "provider": "string", "upstream_model": "string"},
     },
+    **conversations.SHAPES,
     **administering.SHAPES,
     "Health": {
         "status": "string", "service": "string", "version": "string", "timestamp": "string", "uptime_s": "integer",

@@ -17,7 +17,7 @@ from gateway.providers.answers import Piece
 from gateway.wires.anthropic import answer_out as anthropic
 from gateway.wires.codec import Frame, Writer
 from gateway.wires.gemini import answer_out as gemini
-from gateway.wires.neutral import Delta
+from gateway.wires.neutral import Delta, ThinkingDelta, ToolCallBegin, ToolCallDelta
 from gateway.wires.openai_chat import answer_out as openai
 from gateway.wires.responses import answer_out as responses
 
@@ -95,11 +95,11 @@ class NativeWire:
 
 
 class SeedWire:
-    """`/api/chat`: chunks of text, and the metadata object at the end; one object for all answers."""
+    """`/api/chat`: chunks of text, and the metadata object at the end; one object for all answers of its kind."""
 
     def answer(self, exchange: Exchange) -> Answer:
-        """Itself: it needs but the words."""
-        return self
+        """Itself, where nothing but the words is wanted."""
+        return _SEED_WITH_PARTS if exchange.request.wants_parts else self
 
     def error(self, error: BaseException, request_id: str) -> bytes:
         """The gateway's own form."""
@@ -121,9 +121,46 @@ class SeedWire:
     def whole(self, exchange: Exchange, closing: list[Piece]) -> bytes:
         """The seed's reply."""
         text = exchange.reader.full_text if exchange.reader is not None else ""
-        return msgspec.json.encode({"request_id": exchange.id, "response": text, "metadata": metadata(exchange)})
+        return msgspec.json.encode(
+            {
+                "request_id": exchange.id,
+                "response": text,
+                **self._parts(_deltas(closing)),
+                "metadata": metadata(exchange),
+            }
+        )
+
+    def _parts(self, _deltas: Sequence[Delta]) -> dict[str, object]:
+        """What a plain reply says beside the words."""
+        return {}
 
 
+class _SeedWithParts(SeedWire):
+    """With thoughts and tool calls: events `reasoning` and `tool_call`, or fields of the plain reply."""
+
+    def piece(self, piece: Piece) -> bytes:
+        """Thoughts come before words, and calls after them."""
+        thoughts, calls = "".join(d.text for d in piece.deltas if isinstance(d, ThinkingDelta)), b""
+        for delta in piece.deltas:
+            if isinstance(delta, ToolCallBegin):
+                calls += _event({"type": "tool_call", "index": delta.index, "id": delta.id, "name": delta.name})
+            elif isinstance(delta, ToolCallDelta):
+                calls += _event({"type": "tool_call", "index": delta.index, "delta": delta.arguments})
+        thinking = _event({"type": "reasoning", "delta": thoughts}) if thoughts else b""
+        return thinking + super().piece(piece) + calls
+
+    def _parts(self, deltas: Sequence[Delta]) -> dict[str, object]:
+        calls: dict[int, dict[str, str]] = {}
+        for delta in deltas:
+            if isinstance(delta, ToolCallBegin):
+                calls[delta.index] = {"id": delta.id, "name": delta.name, "arguments": ""}
+            elif isinstance(delta, ToolCallDelta):
+                calls[delta.index]["arguments"] += delta.arguments
+        thoughts = "".join(delta.text for delta in deltas if isinstance(delta, ThinkingDelta))
+        return {"reasoning": thoughts or None, "tool_calls": list(calls.values())}
+
+
+_SEED_WITH_PARTS = _SeedWithParts()
 PASSED_OPENAI = PassedOpenAI()
 WRITERS: dict[WireName, Callable[[Frame], Writer]] = {
     "openai": openai.Writer,

@@ -19,7 +19,7 @@ _FIELDS = (b":", b"event:", b"id:", b"retry:", b"data")
 
 
 class Piece(msgspec.Struct):
-    """Some of an answer: `raw` in the upstream's wire, `text` the words in it, `deltas` where it is to be translated.
+    """Some of an answer: `raw` in the upstream's wire, `text` the words in it, `deltas` where more than the words is wanted.
 
     `closing`: it says that the answer is finished, or comes after that; it must wait for the settlement.
     `usage_only`: it carries nothing but usage, which the client gets only if it asked. `terminator`: the stream ends with it.

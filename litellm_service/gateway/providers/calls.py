@@ -98,7 +98,7 @@ class Calls:
             target=deployment.target(wire, stream=request.stream),
             headers=request.headers if same else HEADERS.get(wire, ()),
             body=body,
-            decoder=DECODERS[wire](request, not same),
+            decoder=DECODERS[wire](request, not same or request.wants_parts),
             is_translated=not same,
             dropped=dropped,
         )

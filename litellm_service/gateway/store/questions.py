@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from gateway.domain.conversation import ConversationSettings, Message
 from gateway.domain.entry import CostSource
 from gateway.domain.price import Price
 from gateway.domain.usage import Usage
@@ -160,6 +161,51 @@ class AuditQuery(msgspec.Struct, frozen=True, kw_only=True):
     object_id: str = ""
     actor: str = ""
     limit: int = 50
+
+
+class ConversationQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """An owner's conversations, newest first, after the row `before` (its time and number), with all of these words in them.
+
+    `requests_of`: whose requests count in what they cost.
+    """
+
+    owner: str
+    words: str = ""
+    before: tuple[int, int] | None = None
+    limit: int = 50
+    requests_of: Owner | None = None
+
+
+class ConversationRow(msgspec.Struct, frozen=True):
+    """One in a list; `hit` is the first message that has the first word that was searched for."""
+
+    number: int
+    name: str
+    title: str
+    created_at_ms: int
+    updated_at_ms: int
+    requests: int
+    unpriced_requests: int
+    cost_nano_usd: int | None
+    hit: str | None
+
+
+class WholeConversation(msgspec.Struct, frozen=True):
+    """One with its messages in the order they were made, and the rows of its requests by column."""
+
+    title: str
+    settings: ConversationSettings
+    created_at_ms: int
+    updated_at_ms: int
+    messages: list[Message]
+    requests: list[dict[str, Any]]
+
+
+class StoredFile(msgspec.Struct, frozen=True):
+    """An attached file."""
+
+    media_type: str
+    body: bytes
 
 
 class AttemptQuery(msgspec.Struct, frozen=True, kw_only=True):

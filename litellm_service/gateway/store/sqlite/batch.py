@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gateway.domain.administration import Change
+from gateway.domain.conversation import ConversationStep
 from gateway.domain.entry import Correction, Handover, Hold, Settlement
 from gateway.domain.errors import GatewayError
 from gateway.domain.event import Delivered, Event
 from gateway.domain.failpoint import failpoint
 from gateway.domain.time import now_ms
-from gateway.store.sqlite import administration, corrections, events, refusals, rows, stored_responses
+from gateway.store.sqlite import administration, conversations, corrections, events, refusals, rows, stored_responses
 from gateway.store.sqlite.budgets import Accounts, BudgetAccounts
 from gateway.store.sqlite.dimensions import Interner, Refs
 from gateway.store.sqlite.refusals import RefusalKey
@@ -22,7 +23,7 @@ from gateway.store.sqlite.rows import Row
 # Settled holds lie about until every older one is settled too; past this many they are deleted one by one.
 SETTLED_BACKLOG = 10_000
 
-Operation = Hold | Settlement | Handover | Correction | Change | Delivered
+Operation = Hold | Settlement | Handover | Correction | Change | Delivered | ConversationStep
 Progress = tuple[int, int, int | None]
 
 
@@ -159,10 +160,12 @@ class BatchWriter:
             self._take_correction(batch, operation, at_ms)
         elif isinstance(operation, Delivered):
             self._connection.execute(events.DELIVERED, (operation.at_ms, operation.event_id))
-        else:
+        elif isinstance(operation, Change):
             self._insert(batch)
             self._write_accounts(at_ms, written)
             self._change(batch, operation, at_ms)
+        else:
+            conversations.write(self._connection, operation)
 
     def _take_hold(self, batch: _Rows, hold: Hold) -> None:
         accounts = self.accounts.admit(hold)

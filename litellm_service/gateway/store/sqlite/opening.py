@@ -10,7 +10,7 @@ from pathlib import Path
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.failpoint import failpoint
 
-HEAD = "0002"
+HEAD = "0003"
 BUSY_TIMEOUT_S = 5
 WAL_PAGES = 2_000
 WAL_BYTES_KEPT = 64 * 1024 * 1024

@@ -14,18 +14,22 @@ from gateway.domain.time import monotonic
 from gateway.store.questions import (
     AttemptQuery,
     AuditQuery,
+    ConversationQuery,
+    ConversationRow,
     Filters,
     FullRequest,
     Owner,
     PricedAttempt,
     RequestQuery,
+    StoredFile,
     StoredReplay,
     StoredResponse,
     Stretch,
     UsageAnswer,
     UsageQuestion,
+    WholeConversation,
 )
-from gateway.store.sqlite import replays, stored_responses
+from gateway.store.sqlite import conversations, replays, stored_responses
 from gateway.store.sqlite.administration import audit_entries
 from gateway.store.sqlite.attempt_reading import attempts
 from gateway.store.sqlite.refusal_reading import refusals
@@ -95,6 +99,18 @@ class Reader:
     async def audit(self, query: AuditQuery) -> list[tuple[int, AuditEntry]]:
         """Changes by administrators with their ids, newest first."""
         return await self._read(lambda connection: audit_entries(connection, query))
+
+    async def conversations(self, query: ConversationQuery) -> list[ConversationRow]:
+        """A page of somebody's conversations, newest first."""
+        return await self._read(lambda connection: conversations.listed(connection, query))
+
+    async def conversation(self, owner: str, name: str, requests_of: Owner | None) -> WholeConversation | None:
+        """One of somebody's conversations; `requests_of`: whose requests may be shown with it."""
+        return await self._read(lambda connection: conversations.whole(connection, owner, name, requests_of))
+
+    async def conversation_file(self, owner: str, name: str, file_name: str) -> StoredFile | None:
+        """A file of one of somebody's conversations."""
+        return await self._read(lambda connection: conversations.file(connection, owner, name, file_name))
 
     async def _read(self, question: Callable[[sqlite3.Connection], T]) -> T:
         if self._closed:

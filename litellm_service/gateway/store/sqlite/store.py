@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from gateway.domain.administration import Change, ObjectKind
+from gateway.domain.conversation import ConversationStep
 from gateway.domain.entry import Correction, Handover, Hold, Operation, Settlement
 from gateway.domain.errors import GatewayError, Overloaded, StoreUnavailable
 from gateway.domain.event import Delivered, Event
@@ -144,6 +145,11 @@ class SqliteStore:
         """
         self._check_room()
         return self._put(change, then)
+
+    def converse(self, step: ConversationStep) -> asyncio.Future[None]:
+        """Keep or delete somebody's conversation; raises `StoreUnavailable` at once, the future `NotFound` or `InvalidRequest`."""
+        self._check_room()
+        return self._put(step)
 
     def correct(self, correction: Correction) -> asyncio.Future[None]:
         """Record what an attempt should have cost; may be repeated."""
