@@ -44,8 +44,11 @@ export { useState, useEffect, useLayoutEffect, useRef, useMemo, useCallback, use
 export { html } from "htm/preact";
 export { signal, computed, effect, batch, untracked, useSignal, useComputed, useSignalEffect } from "@preact/signals";`,
   },
-  "marked.js": { packages: ["marked"], source: `export { Marked, Lexer } from "marked";` },
-  "purify.js": { packages: ["dompurify"], source: `export { default } from "dompurify";` },
+  "prose.js": {
+    packages: ["marked", "dompurify"],
+    source: `export { Marked, Lexer } from "marked"; export { default as DOMPurify } from "dompurify";`,
+  },
+  "temml.js": { packages: ["temml"], source: `export { default } from "temml";` },
   "uplot.js": { packages: ["uplot"], source: `export { default } from "uplot";` },
   "hljs/core.js": { packages: ["highlight.js"], source: `export { default } from "highlight.js/lib/core";` },
   ...Object.fromEntries(
@@ -63,8 +66,8 @@ export { batch, computed, effect, signal, untracked, useComputed, useSignal, use
 export type { ReadonlySignal, Signal } from "@preact/signals";
 export function html(strings: TemplateStringsArray, ...values: unknown[]): import("preact").VNode<any>;
 `,
-  "marked.d.ts": `export { Lexer, Marked } from "marked";\nexport type { Token, Tokens, TokensList } from "marked";\n`,
-  "purify.d.ts": `export { default } from "dompurify";\n`,
+  "prose.d.ts": `export { default as DOMPurify } from "dompurify";\nexport { Lexer, Marked } from "marked";\nexport type { Token, Tokens, TokensList } from "marked";\n`,
+  "temml.d.ts": `export { default } from "temml";\n`,
   "uplot.d.ts": `export { default } from "uplot";\n`,
   "hljs/core.d.ts": `export { default } from "highlight.js";\n`,
 };

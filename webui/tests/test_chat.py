@@ -260,7 +260,7 @@ def test_parameters_and_system_prompt_reach_the_api_and_defaults_send_nothing(pa
     choose(page, "demo/echo")
     with page.expect_request("**/api/chat") as sent:
         ask(page, "plain")
-    assert set(sent.value.post_data_json) == {"model", "messages", "stream", "application_id"}
+    assert set(sent.value.post_data_json) == {"model", "messages", "stream", "include", "application_id"}
     page.keyboard.press("Control+.")
     page.get_by_role("textbox", name="System prompt").fill("Be brief.")
     page.get_by_label("Temperature").fill("7")
@@ -275,46 +275,6 @@ def test_parameters_and_system_prompt_reach_the_api_and_defaults_send_nothing(pa
     assert body["system"] == "Be brief."
     assert (body["temperature"], body["max_tokens"], body["reasoning_effort"]) == (0.5, 64, "low")
     assert [message["role"] for message in body["messages"]] == ["user", "assistant", "user"]
-
-
-def test_conversations_are_kept_listed_and_deleted_with_undo(page: Page) -> None:
-    connected(page)
-    choose(page, "demo/priced")
-    ask(page, "the first talk")
-    ask(page, "goes on")
-    page.keyboard.press("Control+Shift+O")
-    expect(page).to_have_url(f"{origin(page)}/")
-    ask(page, "the second talk")
-    chats = page.locator("#history li")
-    expect(chats).to_have_count(2)
-    expect(chats.first).to_contain_text("the second talk")
-    expect(chats.first).to_contain_text("$0.0000")
-    page.reload()
-    expect(page.locator(".answer")).to_have_count(1)
-    chats.filter(has_text="the first talk").get_by_role("link").click()
-    expect(page.locator(".answer")).to_have_count(2)
-    chats.filter(has_text="the first talk").hover()
-    page.get_by_role("button", name="Delete “the first talk”").click()
-    expect(chats).to_have_count(1)
-    expect(page.locator(".answer")).to_have_count(0)
-    page.get_by_role("button", name="Undo").click()
-    expect(chats).to_have_count(2)
-    chats.filter(has_text="the first talk").get_by_role("link").click()
-    expect(page.locator(".answer")).to_have_count(2)
-
-
-def test_an_edit_replaces_the_last_exchange_and_a_new_answer_stands_beside_the_old(page: Page) -> None:
-    connected(page)
-    ask(page, "first wording", "demo/priced")
-    page.get_by_role("button", name="Regenerate").click()
-    expect(page.get_by_role("img", name="Answer 2 of 2")).to_be_visible()
-    page.get_by_label("Message", exact=True).press("ArrowUp")
-    expect(page.get_by_label("Message", exact=True)).to_have_value("first wording")
-    write(page, "second wording")
-    expect(page.locator(".bubble")).to_have_text(["second wording"])
-    expect(page.get_by_test_id("receipt-cost")).to_be_visible()
-    cost = page.locator("#history li .num").first
-    expect(cost).to_have_text(re.compile(r"^\$0\.0000\d"))
 
 
 def test_the_first_run_says_what_to_put_where(open_page: OpenPage, tmp_path: Path, mock: Mock) -> None:

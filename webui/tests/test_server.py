@@ -106,7 +106,8 @@ def test_nothing_outside_the_static_tree_is_served(webui: WebUI, path: str) -> N
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/api/keys"), ("GET", "/api/"), ("GET", "/api/models/../keys"), ("GET", "/api//models"),
+        ("GET", "/api/keys/a/block"), ("PUT", "/api/keys/a"), ("DELETE", "/api/keys"),
+        ("GET", "/api/conversations/a/b"), ("GET", "/api/"), ("GET", "/api/models/../keys"), ("GET", "/api//models"),
         ("GET", "/v1/chat/completions"),
         ("GET", "/api/user/../usage"), ("GET", "/api/user/%2e%2e/usage"), ("GET", "/api/user/a%2fb/usage"), ("GET", "/healthy"),
         ("POST", "/api/models"), ("DELETE", "/api/chat"), ("GET", "/api/requests/x/y"),

@@ -3,12 +3,13 @@
 import gzip
 import http.client
 import re
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from stack import WebUI
+from stack import ApiService, WebUI, send_json
 from steps import OpenPage, connected
 
 KB = 1000
@@ -105,25 +106,28 @@ def test_an_asset_of_an_older_version_asks_to_reload(open_page: OpenPage) -> Non
     expect(page.locator("figure code")).to_have_text("x = 1")
 
 
-SEED = """
-async (text) => {
-  const record = {request_id: '01a208e7-6d96-7f60-8f3a-5aea9af1bd8c', tokens: {prompt: 10, completion: 20}, cost_usd: 0.1,
-    cost_nano_usd: 1e8, response_time: 1, time_to_first_token: 0.2};
-  const turns = [...Array(250)].map((_, i) => ({id: `t${i}`, text: `question ${i}`, shown: 0, answers: [
-    {id: `a${i}`, model: 'demo/echo', text, state: 'done', requestId: null, record, problem: null, at: 0}]}));
-  const opened = indexedDB.open('gateway', 1);
-  const database = await new Promise(resolve => { opened.onsuccess = () => resolve(opened.result); });
-  const writing = database.transaction(['meta', 'content'], 'readwrite');
-  writing.objectStore('meta').put({id: 'long', title: 'long', updatedAt: 1, costNano: 1, unpriced: 0, requests: 250});
-  writing.objectStore('content').put({id: 'long', turns, system: '', parameters: {}, model: 'demo/echo'});
-  await new Promise(resolve => { writing.oncomplete = resolve; });
-}
-"""
+def long_talk(text: str) -> dict[str, Any]:
+    """250 questions with an answer each, as the API keeps them."""
+    messages: list[dict[str, Any]] = []
+    parent = None
+    for n in range(250):
+        question = {
+            "id": f"q{n}",
+            "role": "user",
+            "parent": parent,
+            "text": f"question {n}",
+            "at": "2026-11-01T12:00:00Z",
+        }
+        parent = f"a{n}"
+        answer = {**question, "id": parent, "role": "assistant", "parent": f"q{n}", "text": text, "model": "demo/echo"}
+        messages += [question, answer]
+    return {"title": "long", "messages": messages}
 
 
-def test_a_talk_of_500_messages_opens_at_its_end_and_is_drawn_whole(page: Page) -> None:
+def test_a_talk_of_500_messages_opens_at_its_end_and_is_drawn_whole(page: Page, api: ApiService) -> None:
+    text = "# Head\n\nSome **text** with `code`.\n\n- one\n- two\n\n```\nx = 1\n```\n" * 2
+    assert send_json("PUT", f"{api.url}/api/conversations/long", long_talk(text))[0] == 200
     connected(page)
-    page.evaluate(SEED, "# Head\n\nSome **text** with `code`.\n\n- one\n- two\n\n```\nx = 1\n```\n" * 2)
     page.goto(page.url + "c/long")
     expect(page.locator(".turn")).to_have_count(250)
     assert page.evaluate("performance.now()") <= 3000  # 1 s on an idle machine

@@ -14,23 +14,27 @@ from webui.session import Session
 from webui.settings import PACKAGE
 
 THEMES = ("light", "dark")
+EVERYBODY = frozenset({"admin", "viewer", "member"})
 
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    """A template, the module that starts it, and what the navigation calls it."""
+    """A template, the module that starts it, and what the navigation calls it; without an icon it is not listed there."""
 
     template: str
     entry: str | None
     title: str
     section: str
+    icon: str = ""
+    group: str = "Pages"
+    roles: frozenset[str] = EVERYBODY
 
 
 PAGES = {
-    "/": Page("chat.html", "chat.js", "Chat", "chat"),
+    "/": Page("chat.html", "chat.js", "Chat", "chat", "chat"),
     "/c/{id}": Page("chat.html", "chat.js", "Chat", "chat"),
-    "/usage": Page("usage.html", "usage.js", "Usage", "usage"),
-    "/requests": Page("requests.html", "requests.js", "Requests", "requests"),
+    "/usage": Page("usage.html", "usage.js", "Usage", "usage", "usage"),
+    "/requests": Page("requests.html", "requests.js", "Requests", "requests", "requests"),
     "/requests/{id}": Page("request.html", "request.js", "Request", "requests"),
 }
 KIT = Page("kit.html", "kit.js", "Component kit", "kit")
@@ -45,10 +49,11 @@ def folder(name: str) -> Path:
 
 
 class Pages:
-    """Renders shells; in `dev` the files are read anew for each page."""
+    """Renders shells; in `dev` the files are read anew for each page. `api_url` is for examples that people run."""
 
-    def __init__(self, *, dev: bool) -> None:
+    def __init__(self, *, dev: bool, api_url: str) -> None:
         self._dev = dev
+        self._api_url = api_url
         self._environment = Environment(
             loader=FileSystemLoader(folder("templates")),
             autoescape=True,
@@ -70,8 +75,10 @@ class Pages:
             theme=theme if theme in THEMES else None,
             asset=self.assets.url,
             assets_hash=self.assets.hash,
+            api_url=self._api_url,
             modules=[self.assets.url(name) for name in self.assets.modules(page.entry)] if page.entry else [],
             person=None if session is None else dataclasses.asdict(session.person),
+            navigation=_navigation("admin" if session is None else session.person.role),
             version=__version__,
             dev=self._dev,
             **values,
@@ -89,3 +96,12 @@ class Pages:
     def static(self, request: Request) -> Response:
         """`/static/{hash}/{path}`."""
         return self.assets.answer(request)
+
+
+def _navigation(role: str) -> dict[str, list[tuple[str, Page]]]:
+    """What this role finds in the navigation: path and page of each, by group."""
+    groups: dict[str, list[tuple[str, Page]]] = {}
+    for path, page in PAGES.items():
+        if page.icon and role in page.roles:
+            groups.setdefault(page.group, []).append((path, page))
+    return groups

@@ -21,11 +21,20 @@ MOST_COMPRESSED_BYTES = 8_000_000
 GZIP = 16 + zlib.MAX_WBITS
 
 _SEGMENT = r"(?!\.{1,2}(?:/|$))[^/]+"
+_OBJECTS = "keys|budgets|limits|prices/overrides"
+_CONVERSATION = r"/api/conversations/[A-Za-z0-9_-]+"
 ALLOWED = (
-    ("POST", re.compile(r"/api/chat")),
-    ("GET", re.compile(r"/api/(?:me|models|stats|usage|usage/export|requests|requests/tail)")),
+    ("POST", re.compile(rf"/api/(?:chat|what-if|prices/import|prices/recompute|{_OBJECTS})")),
+    ("GET", re.compile(r"/api/(?:me|models|stats|usage|usage/export|requests|events)")),
+    ("GET", re.compile(r"/api/(?:keys|budgets|limits|prices|providers|routes|audit|alerts|conversations|what-if)")),
     ("GET", re.compile(rf"/api/user/{_SEGMENT}/usage")),
-    ("GET", re.compile(r"/api/requests/[A-Za-z0-9_-]+")),
+    ("GET", re.compile(r"/api/(?:requests|keys|budgets|limits)/[A-Za-z0-9_-]+")),
+    ("POST", re.compile(r"/api/keys/[A-Za-z0-9_-]+/(?:block|unblock|rotate)")),
+    ("PATCH", re.compile(r"/api/(?:keys|budgets|limits)/[A-Za-z0-9_-]+")),
+    ("PUT", re.compile(r"/api/prices/overrides/[A-Za-z0-9_-]+")),
+    ("DELETE", re.compile(rf"/api/(?:{_OBJECTS})/[A-Za-z0-9_-]+|{_CONVERSATION}|/api/prices/maps/{_SEGMENT}")),
+    *((verb, re.compile(_CONVERSATION)) for verb in ("GET", "PUT", "PATCH")),
+    *((verb, re.compile(rf"{_CONVERSATION}/files/[A-Za-z0-9_-]+")) for verb in ("GET", "PUT")),
     ("GET", re.compile(r"/v1/models|/health|/health/live|/health/ready")),
 )
 OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})

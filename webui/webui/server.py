@@ -26,7 +26,7 @@ def build(settings: Settings) -> ASGIApp:
     """The whole console as an ASGI application."""
     sessions = Sessions(settings)
     upstream = Upstream(settings.api_url)
-    pages = Pages(dev=settings.dev)
+    pages = Pages(dev=settings.dev, api_url=settings.api_url)
     login = Login(pages, sessions, upstream, settings.key)
     proxy = Proxy(upstream, sessions, settings.max_body_bytes, lambda: pages.assets.hash)
 

@@ -1,4 +1,4 @@
-// Calls to the console's own origin, which passes them on to the API service; and who makes them.
+// Calls to the console's own origin, which passes them on to the API service: whole answers and streams; and who makes them.
 import { computed, signal } from "./core.js";
 
 /** Whoever is signed in, as `GET /api/me` says it.
@@ -48,12 +48,20 @@ export async function getJson(path, { signal, timeoutMs = TIMEOUT_MS } = {}) {
 
 /** POST JSON and give the reply, whose body may be a stream; throws `ApiError`.
  * @param {string} path @param {unknown} body @param {AbortSignal} [signal] */
-export function post(path, body, signal) {
-  return send(
-    path,
-    { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json", "x-webui": "1" }, signal },
-    signal,
-  );
+export const post = (path, body, signal) => send(path, writing("POST", body, signal), signal);
+
+/** POST, PATCH, PUT or DELETE and give what the API answers, or null where it answers nothing; throws `ApiError`.
+ * @param {"POST" | "PATCH" | "PUT" | "DELETE"} method @param {string} path @param {unknown} [body] @returns {Promise<any>} */
+export async function change(method, path, body) {
+  const reply = await send(path, writing(method, body, AbortSignal.timeout(TIMEOUT_MS)));
+  const text = await reply.text();
+  return text ? JSON.parse(text) : null;
+}
+
+/** @param {string} method @param {unknown} body @param {AbortSignal} [signal] @returns {RequestInit} */
+function writing(method, body, signal) {
+  const headers = { "x-webui": "1", ...(body !== undefined && { "content-type": "application/json" }) };
+  return { method, body: body === undefined ? undefined : JSON.stringify(body), headers, signal };
 }
 
 /** @param {string} path @param {RequestInit} options @param {AbortSignal} [callers] @param {number} [timeoutMs] */
@@ -122,4 +130,48 @@ export function retryAfter(value, nowMs = Date.now()) {
   if (/^\d+(\.\d+)?$/.test(value.trim())) return Math.ceil(Number(value));
   const at = Date.parse(value);
   return Number.isNaN(at) ? null : Math.max(0, Math.ceil((at - nowMs) / 1000));
+}
+
+// ------------------------------------------------------------- streams of events
+
+/** Splits text into the data of events; feed it whatever arrives. */
+export class EventParser {
+  #rest = "";
+  /** @type {string[]} */
+  #data = [];
+
+  /** @param {string} text @returns {string[]} the data of each event that is now complete */
+  push(text) {
+    const source = this.#rest + text;
+    // A CR at the very end may be half of a CRLF.
+    const end = source.endsWith("\r") ? source.length - 1 : source.length;
+    const lines = source.slice(0, end).split(/\r\n|\n|\r/);
+    this.#rest = lines.pop() + source.slice(end);
+    const events = [];
+    for (const line of lines) {
+      if (line === "") {
+        if (this.#data.length) events.push(this.#data.join("\n"));
+        this.#data = [];
+      } else if (line.startsWith("data:")) {
+        this.#data.push(line.slice(line[5] === " " ? 6 : 5));
+      }
+    }
+    return events;
+  }
+}
+
+/** The events of `/api/chat` as objects. Stops early, without an error, where the body is cut: the caller misses `done`.
+ * @param {ReadableStream<Uint8Array>} body @returns {AsyncGenerator<any>} */
+export async function* chatEvents(body) {
+  const parser = new EventParser();
+  const reader = body.pipeThrough(/** @type {any} */ (new TextDecoderStream())).getReader();
+  try {
+    while (true) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      for (const data of parser.push(value)) yield JSON.parse(data);
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
 }

@@ -1,9 +1,9 @@
 // Where one writes: text, user, system prompt, parameters, estimate, send and stop.
 import { mayCall, me } from "./api.js";
-import { computed, effect, Fragment, html, Icon, signal, useEffect, useLayoutEffect, useRef } from "./core.js";
+import { computed, effect, Fragment, html, Icon, signal, useEffect, useRef, useState } from "./core.js";
 import { compact, contextSize, cost, NOT_PRICED } from "./format.js";
-import { chosen, giveFocusBack, model, place } from "./picker.js";
-import { canSend, connection } from "./shell.js";
+import { chosen, compared, model, models } from "./picker.js";
+import { canSend, connection, missingModule } from "./shell.js";
 import { owned } from "./store.js";
 
 const USER = owned("gateway.user");
@@ -44,15 +44,17 @@ export function UserField() {
 
 // ------------------------------------------------------------------ parameters
 
-/** @typedef {{ name: string, label: string, kind: "number" | "text" | "choice", min?: number, max?: number, step?: number, choices?: string[], hint: string }} Parameter */
+/** @typedef {{ name: string, label: string, kind: "number" | "text" | "choice" | "json", min?: number, max?: number, step?: number, choices?: string[], hint: string }} Parameter */
 
 /** What a call can be given; left empty, nothing is sent. @type {Parameter[]} */
-const PARAMETERS = [
+export const PARAMETERS = [
   { name: "temperature", label: "Temperature", kind: "number", min: 0, max: 2, step: 0.1, hint: "0 to 2" },
   { name: "top_p", label: "Top p", kind: "number", min: 0, max: 1, step: 0.05, hint: "0 to 1" },
   { name: "max_tokens", label: "Most output tokens", kind: "number", min: 1, step: 1, hint: "whole number" },
   { name: "seed", label: "Seed", kind: "number", step: 1, hint: "whole number" },
   { name: "stop", label: "Stop at", kind: "text", hint: "a text" },
+  { name: "tools", label: "Tools", kind: "json", hint: "a JSON list of tools, as OpenAI describes them" },
+  { name: "response_format", label: "Answer format", kind: "json", hint: 'a JSON object, such as {"type": "json_object"}' },
   { name: "reasoning_effort", label: "Reasoning effort", kind: "choice", choices: ["minimal", "low", "medium", "high"], hint: "" },
 ];
 
@@ -61,84 +63,51 @@ export const parameters = signal(/** @type {Record<string, string>} */ ({}));
 
 /** @param {Parameter} parameter @param {string} text */
 export function parameterProblem({ kind, min, max, step, hint }, text) {
+  if (kind === "json") return text.trim() && jsonOf(text) === undefined ? `This takes ${hint}.` : "";
   if (kind !== "number" || text === "") return "";
   const value = Number(text);
   const outside = !Number.isFinite(value) || (min != null && value < min) || (max != null && value > max);
   return outside || (step === 1 && !Number.isInteger(value)) ? `This takes ${hint}.` : "";
 }
 
+/** An object or a list, or undefined. @param {string} text */
+function jsonOf(text) {
+  try {
+    const value = JSON.parse(text);
+    return value !== null && typeof value === "object" ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** What goes into the request's body. */
 export function sentParameters() {
-  const given = PARAMETERS.filter(({ name }) => (parameters.value[name] ?? "") !== "");
-  return Object.fromEntries(
-    given.map(({ name, kind }) => [name, kind === "number" ? Number(parameters.value[name]) : parameters.value[name]]),
-  );
+  const given = PARAMETERS.filter(({ name }) => (parameters.value[name] ?? "").trim() !== "");
+  const values = { number: Number, json: jsonOf, text: String, choice: String };
+  return Object.fromEntries(given.map(({ name, kind }) => [name, values[kind](parameters.value[name])]));
 }
 
 const parametersWrong = computed(() => PARAMETERS.some((one) => parameterProblem(one, parameters.value[one.name] ?? "")));
-const settingsCount = computed(() => Object.values(parameters.value).filter(Boolean).length + (system.value.trim() ? 1 : 0));
-const settingsOpen = signal(false);
+export const settingsCount = computed(() => Object.values(parameters.value).filter(Boolean).length + (system.value.trim() ? 1 : 0));
+export const settingsOpen = signal(false);
 
 export function toggleSettings() {
   settingsOpen.value = !settingsOpen.value;
+  readPanel();
 }
 
-/** @param {Parameter} parameter */
-function ParameterField(parameter) {
-  const { name, label, kind, hint, choices = [] } = parameter;
-  const text = parameters.value[name] ?? "";
-  const problem = parameterProblem(parameter, text);
-  const set = (/** @type {any} */ event) => {
-    parameters.value = { ...parameters.value, [name]: event.target.value };
-  };
-  const id = `parameter-${name}`;
-  return html`<div class="stack" key=${name}>
-    <label for=${id}>${label}</label>
-    ${
-      kind === "choice"
-        ? html`<select class="field" id=${id} value=${text} onChange=${set}><option value="">default</option>${choices.map((choice) => html`<option value=${choice}>${choice}</option>`)}</select>`
-        : html`<input class="field" id=${id} inputmode=${kind === "number" ? "decimal" : null} value=${text} placeholder="default" aria-invalid=${problem ? "true" : null}
-            aria-describedby=${problem ? `${id}-problem` : null} title=${hint} onInput=${set} />`
-    }
-    ${problem && html`<p class="field-error" id=${`${id}-problem`}>${problem}</p>`}
-  </div>`;
-}
+/** @type {import("./core.js").Signal<any>} */
+const SettingsPanel = signal(null);
 
-function Settings() {
-  const panel = useRef(/** @type {HTMLElement | null} */ (null));
-  useLayoutEffect(() => {
-    const popover = /** @type {HTMLElement} */ (panel.current);
-    const button = /** @type {HTMLElement} */ (document.getElementById("settings-button"));
-    popover.showPopover();
-    place(popover, button);
-    popover.querySelector("textarea")?.focus();
-    const onToggle = (/** @type {any} */ event) => {
-      if (event.newState !== "closed") return;
-      settingsOpen.value = false;
-      giveFocusBack(popover, button);
-    };
-    popover.addEventListener("toggle", onToggle);
-    return () => popover.removeEventListener("toggle", onToggle);
-  }, []);
-  const reset = () => {
-    parameters.value = {};
-    system.value = "";
-  };
-  return html`<div class="popover settings" popover="auto" ref=${panel} role="dialog" aria-labelledby="settings-title">
-    <div class="panel">
-      <header><h2 id="settings-title">System prompt and parameters</h2>
-        <button class="btn ghost icon-only" type="button" aria-label="Close" onClick=${() => panel.current?.hidePopover()}><${Icon} name="close" /></button></header>
-      <div class="stack"><label for="system-prompt">System prompt</label>
-        <textarea class="field" id="system-prompt" rows="4" placeholder="None" value=${system.value} onInput=${(
-          /** @type {any} */ event,
-        ) => {
-          system.value = event.target.value;
-        }}></textarea></div>
-      <div class="fields">${PARAMETERS.map(ParameterField)}</div>
-      <div class="row"><p class="hint">For this chat. What is left empty is not sent.</p>
-        <button class="btn ghost push" type="button" disabled=${!settingsCount.value} onClick=${reset}>Reset</button></div>
-    </div>
-  </div>`;
+/** The panel is read when it is first opened. */
+async function readPanel() {
+  SettingsPanel.value ??= await import("./settings.js").then(
+    ({ Settings }) => Settings,
+    (error) => {
+      missingModule(error);
+      return null;
+    },
+  );
 }
 
 // -------------------------------------------------------------------- composer
@@ -148,11 +117,17 @@ export const draft = signal("");
 export const contextTokens = signal(0);
 
 const CHARACTERS_A_TOKEN = 3.6;
+/** Files for the next question; `data` is base64, empty for those of an earlier wording. */
+export const attached = signal(/** @type {(import("./thread.js").Attachment & { data: string })[]} */ ([]));
+
 const estimate = computed(() => {
   const words = draft.value.trim().length + (contextTokens.value ? 0 : system.value.length);
   if (!words) return null;
   const tokens = contextTokens.value + Math.ceil(words / CHARACTERS_A_TOKEN) + 4;
-  const price = model.value?.input_price_usd_per_million;
+  const asked = [chosen.value, ...compared.value].map((id) => models.value.find((one) => one.id === id)?.input_price_usd_per_million);
+  const price = asked.some((one) => one == null)
+    ? null
+    : asked.reduce((sum, one) => /** @type {number} */ (sum) + /** @type {number} */ (one), 0);
   const size = model.value?.context_window;
   return { tokens, usd: price == null ? null : (tokens * price) / 1e6, share: size ? tokens / size : null };
 });
@@ -166,6 +141,25 @@ function Estimate() {
     ≈ ${compact(now.tokens)} tokens${now.usd == null ? (model.value ? ` · ${NOT_PRICED}` : "") : ` · ≈ ${cost(now.usd)} in`}<span class="estimate-share">${share}</span></span>`;
 }
 
+/** A file that goes with the question. @param {{ file: import("./thread.js").Attachment & { data: string } }} props */
+const AttachedFile = ({ file }) => html`<li class="attached">
+  ${file.data && file.media_type.startsWith("image/") ? html`<img src=${`data:${file.media_type};base64,${file.data}`} alt="" />` : html`<${Icon} name="file" />`}
+  <span class="attached-name">${file.name}</span>
+  <button class="btn ghost icon-only" type="button" aria-label=${`Remove ${file.name}`} onClick=${() => {
+    attached.value = attached.value.filter(({ id }) => id !== file.id);
+  }}><${Icon} name="close" /></button>
+</li>`;
+
+/** Models that are asked but do not see pictures, where there is one. */
+const blind = computed(() => {
+  if (!attached.value.some((file) => file.media_type.startsWith("image/"))) return "";
+  const asked = [chosen.value, ...compared.value].flatMap((id) => models.value.find((one) => one.id === id) ?? []);
+  return asked
+    .filter((one) => one.abilities?.length && !one.abilities.includes("vision"))
+    .map((one) => one.name)
+    .join(", ");
+});
+
 /** Why nothing can be sent now, or "". */
 export const blocked = computed(() => {
   if (!mayCall.value) return "Your key may read, but not call models.";
@@ -178,12 +172,31 @@ export const blocked = computed(() => {
 /** @param {{ busy: boolean, onSend: (text: string) => void, onStop: () => void, onEditLast: () => void }} props */
 export function Composer({ busy, onSend, onStop, onEditLast }) {
   const area = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
+  const chooser = useRef(/** @type {HTMLInputElement | null} */ (null));
+  const [problems, setProblems] = useState(/** @type {string[]} */ ([]));
+  /** @param {Iterable<File>} files */
+  const take = async (files) => {
+    const list = [...files];
+    const { attach } = await import("./attach.js").catch((error) => Promise.reject(missingModule(error)));
+    setProblems(await attach(list));
+    area.current?.focus();
+  };
   useEffect(() => {
     if (!matchMedia("(pointer: coarse)").matches) area.current?.focus();
+    return onFilesDropped(take);
   }, []);
+  const isEmpty = !draft.value.trim() && !attached.value.length;
   const send = () => {
-    const text = draft.value.trim();
-    if (text && !busy && !blocked.value) onSend(text);
+    if (isEmpty || busy || blocked.value) return;
+    setProblems([]);
+    onSend(draft.value.trim());
+  };
+  /** @param {ClipboardEvent} event */
+  const onPaste = (event) => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (!files.length) return;
+    event.preventDefault();
+    take(files);
   };
   /** @param {KeyboardEvent} event */
   const onKey = (event) => {
@@ -202,22 +215,46 @@ export function Composer({ busy, onSend, onStop, onEditLast }) {
     event.preventDefault();
     send();
   }}>
+    ${attached.value.length > 0 && html`<ul class="attached-list" aria-label="Attached files">${attached.value.map((file) => html`<${AttachedFile} key=${file.id} file=${file} />`)}</ul>`}
+    ${problems.map((problem) => html`<p class="field-error" role="alert">${problem}</p>`)}
+    ${blind.value && html`<p class="hint warned" role="status"><${Icon} name="warn" />${blind.value} may not see pictures.</p>`}
     <label class="sr" for="message">Message</label>
-    <textarea id="message" ref=${area} rows="1" placeholder=${mayCall.value ? "Ask anything" : "This key may not call models"} disabled=${!mayCall.value} value=${draft.value} onKeyDown=${onKey} aria-describedby="composer-hint"
+    <textarea id="message" ref=${area} onPaste=${onPaste} rows="1" placeholder=${mayCall.value ? "Ask anything" : "This key may not call models"} disabled=${!mayCall.value} value=${draft.value} onKeyDown=${onKey} aria-describedby="composer-hint"
       onInput=${(/** @type {any} */ event) => {
         draft.value = event.target.value;
       }}></textarea>
     <span class="sr" id="composer-hint">Enter sends, Shift and Enter begin a new line</span>
     <div class="composer-row">
+      <input class="sr" type="file" multiple tabindex="-1" aria-hidden="true" ref=${chooser} data-testid="files" onChange=${(
+        /** @type {any} */ event,
+      ) => {
+        take(event.target.files);
+        event.target.value = "";
+      }} />
+      <button class="btn ghost icon-only" type="button" aria-label="Attach pictures or text files" title="Attach pictures or text files" disabled=${!mayCall.value}
+        onClick=${() => chooser.current?.click()}><${Icon} name="clip" /></button>
       <button class="btn ghost" id="settings-button" type="button" aria-haspopup="dialog" aria-expanded=${settingsOpen.value} onClick=${toggleSettings}>
         <${Icon} name="sliders" /><span class="settings-label">Parameters</span>${settingsCount.value ? html`<span class="tag num">${settingsCount.value}</span>` : ""}</button>
       <${Estimate} />
       ${
         busy
           ? html`<button class="btn send stop" type="button" onClick=${onStop}><${Icon} name="stop" />Stop</button>`
-          : html`<button class="btn primary send" type="submit" aria-disabled=${why || !draft.value.trim() ? "true" : null} title=${why || null}>Send<${Icon} name="send" /></button>`
+          : html`<button class="btn primary send" type="submit" aria-disabled=${why || isEmpty ? "true" : null} title=${why || null}>Send<${Icon} name="send" /></button>`
       }
     </div>
   </form>
-  ${settingsOpen.value && html`<${Settings} />`}<//>`;
+  ${settingsOpen.value && SettingsPanel.value && html`<${SettingsPanel.value} />`}<//>`;
+}
+
+/** Files dropped anywhere on the page. @param {(files: Iterable<File>) => void} take */
+function onFilesDropped(take) {
+  const over = (/** @type {DragEvent} */ event) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    if (event.type === "drop") take(event.dataTransfer.files);
+  };
+  for (const type of /** @type {const} */ (["dragover", "drop"])) addEventListener(type, over);
+  return () => {
+    for (const type of /** @type {const} */ (["dragover", "drop"])) removeEventListener(type, over);
+  };
 }

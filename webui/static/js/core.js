@@ -1,5 +1,5 @@
 // The one door to the UI library, and the few pieces that every page draws.
-import { html } from "../vendor/preact-htm-signals.js";
+import { html, render } from "../vendor/preact-htm-signals.js";
 
 export * from "../vendor/preact-htm-signals.js";
 
@@ -55,4 +55,48 @@ export function CopyButton({ text, label, words }) {
   return html`<button class=${`btn ghost ${words ? "" : "icon-only"}`} type="button" aria-label=${label} onClick=${copy}>
     <${Icon} name="copy" />${words}
   </button>`;
+}
+
+/** A modal dialog with a heading and a close button; the place that had the focus gets it back.
+ * @param {string} title @param {(close: () => void) => any} content */
+export function openDialog(title, content) {
+  const dialog = document.createElement("dialog");
+  const close = () => dialog.close();
+  const titleId = `dialog-${Math.random().toString(36).slice(2)}`;
+  dialog.setAttribute("aria-labelledby", titleId);
+  dialog.addEventListener("close", () => {
+    render(null, dialog);
+    dialog.remove();
+  });
+  dialog.addEventListener("click", (event) => event.target === dialog && close());
+  render(
+    html`<div class="panel">
+      <header><h2 id=${titleId}>${title}</h2>
+        <button class="btn ghost icon-only" type="button" aria-label="Close" onClick=${close}><${Icon} name="close" /></button>
+      </header>
+      ${content(close)}
+    </div>`,
+    dialog,
+  );
+  byId("layers").append(dialog);
+  dialog.showModal();
+  return close;
+}
+
+/** A message at the bottom with one action, for some seconds. @param {string} text
+ * @param {{ action?: string, onAction?: () => void, forMs?: number }} [options] */
+export function toast(text, { action, onAction, forMs = 8000 } = {}) {
+  const place = document.createElement("div");
+  byId("toasts").append(place);
+  const close = () => place.remove();
+  const act = () => {
+    close();
+    onAction?.();
+  };
+  render(
+    html`<div class="toast"><span>${text}</span>${action && html`<button class="btn ghost" type="button" onClick=${act}>${action}</button>`}</div>`,
+    place,
+  );
+  announce(text);
+  setTimeout(close, forMs);
 }

@@ -1,9 +1,9 @@
 // Every component in its states, for looking at and for axe (dev only).
-import { byId, html, Icon, render } from "./core.js";
+import { byId, html, Icon, openDialog, render, toast } from "./core.js";
 import { MarkdownView } from "./markdown.js";
 import { Turns } from "./messages.js";
 import { Receipt } from "./receipt.js";
-import { openDialog, startShell, toast } from "./shell.js";
+import { startShell } from "./shell.js";
 
 const RECORD = {
   request_id: "01a208e7-6d96-7f60-8f3a-5aea9af1bd8c",
@@ -85,8 +85,12 @@ const section = (title, content) => html`<section class="card" aria-label=${titl
 /** @param {any} more */
 const answer = (more) => ({
   id: "a",
+  role: "assistant",
+  parent: "",
   model: "openai/gpt-4o",
   text: "",
+  reasoning: "",
+  toolCalls: [],
   state: "done",
   requestId: null,
   record: null,
@@ -95,12 +99,34 @@ const answer = (more) => ({
   ...more,
 });
 
-const TURNS = [
+const TURNS = /** @type {any[]} */ ([
   {
     id: "t1",
     text: "How should a gateway retry 429 responses?",
     shown: 1,
     answers: [answer({ id: "a1" }), answer({ id: "a2", text: PROSE, record: RECORD })],
+  },
+  {
+    id: "c1",
+    text: "And which of you is cheaper?",
+    models: ["openai/gpt-4o", "demo/priced"],
+    attachments: [{ id: "f1", name: "notes.md", media_type: "text/plain", size: 1200 }],
+    shown: 0,
+    answers: [
+      answer({
+        id: "c1a",
+        text: "I am.",
+        record: RECORD,
+        reasoning: "Let me think about prices.",
+        toolCalls: [{ id: "k", name: "look_up", arguments: '{"x": 1}' }],
+      }),
+      answer({
+        id: "c1b",
+        model: "demo/priced",
+        text: "I am.",
+        record: { ...RECORD, cost_nano_usd: 1000, cost_usd: 0.000001, response_time: 3 },
+      }),
+    ],
   },
   {
     id: "t2",
@@ -126,7 +152,7 @@ const TURNS = [
       }),
     ],
   })),
-];
+]).map((turn) => ({ parent: null, attachments: [], models: [], siblings: [turn.id], ...turn }));
 
 const nothing = () => {};
 
@@ -177,7 +203,7 @@ function Kit() {
     section("Receipt", html`<${Receipt} record=${RECORD} />`),
     section(
       "Chat",
-      html`<div class="col"><${Turns} turns=${TURNS} busy=${false} acts=${{ regenerate: nothing, edit: nothing, show: nothing, chooseModel: nothing, openParameters: nothing, startNew: nothing }} /></div>`,
+      html`<div class="col"><${Turns} turns=${TURNS} busy=${false} acts=${{ chooseModel: nothing, openParameters: nothing, startNew: nothing }} /></div>`,
     ),
     section("Loading, empty", html`<div class="skeleton sample"></div><div class="empty"><p>No requests in this range.</p></div>`),
   ];

@@ -1,8 +1,7 @@
 // Model output as DOM: split into blocks, each parsed and sanitised once, frozen when closed.
-import { Lexer, Marked } from "../vendor/marked.js";
-import DOMPurify from "../vendor/purify.js";
+import { DOMPurify, Lexer, Marked } from "../vendor/prose.js";
 
-/** @typedef {import("../vendor/marked.js").Token} Token
+/** @typedef {import("../vendor/prose.js").Token} Token
  * @typedef {{ type: string, raw: string, token: Token, links: any }} Block */
 
 const escaped = (/** @type {string} */ text) => text.replace(/[&<>"']/g, (mark) => `&#${mark.charCodeAt(0)};`);

@@ -18,6 +18,9 @@ const RECENT = "gateway.recent-models";
 const MOST_RECENT = 4;
 
 export const chosen = signal(localStorage.getItem(CHOSEN) ?? "");
+/** Models that are asked beside it, each for itself. */
+export const compared = signal(/** @type {string[]} */ ([]));
+export const MOST_COMPARED = 3;
 export const model = computed(() => models.value.find(({ id }) => id === chosen.value) ?? null);
 
 /** @param {string} id */
@@ -119,6 +122,8 @@ export function priceWords(one) {
 const ABILITIES = { vision: ["eye", "sees images"], tools: ["tool", "calls tools"], reasoning: ["spark", "reasons"] };
 
 const open = signal(false);
+/** Whether the model that is taken is one more to compare with. */
+const comparing = signal(false);
 const query = signal("");
 const showAll = signal(false);
 const active = signal(0);
@@ -161,14 +166,10 @@ function Groups(list) {
 
 function take(/** @type {number} */ at) {
   const one = options.value[at];
-  if (!one) {
-    const typed = query.value.trim();
-    if (!typed.includes("/")) return;
-    choose(typed);
-  } else {
-    if (!one.callable) return;
-    choose(one.id);
-  }
+  const id = one ? one.id : query.value.trim();
+  if (one ? !one.callable : !id.includes("/")) return;
+  if (!comparing.value) choose(id);
+  else if (id !== chosen.value && !compared.value.includes(id)) compared.value = [...compared.value, id].slice(0, MOST_COMPARED);
   closePicker();
 }
 
@@ -200,6 +201,12 @@ function move(/** @type {number} */ to) {
 }
 
 export function openPicker() {
+  openFor(false);
+}
+
+/** @param {boolean} compare */
+function openFor(compare) {
+  comparing.value = compare;
   query.value = "";
   if (!models.value.some((one) => one.callable)) showAll.value = true;
   open.value = true;
@@ -209,9 +216,12 @@ export function openPicker() {
   );
 }
 
+const opener = () =>
+  document.getElementById(comparing.value ? "compare-button" : "model-button") ?? document.getElementById("model-button");
+
 function closePicker() {
   open.value = false;
-  document.getElementById("model-button")?.focus();
+  opener()?.focus();
 }
 
 /** Beside its button, inside the window. @param {HTMLElement} popover @param {HTMLElement} button */
@@ -237,13 +247,13 @@ function Panel() {
   useLayoutEffect(() => {
     const popover = /** @type {HTMLElement} */ (panel.current);
     popover.showPopover();
-    place(popover, /** @type {HTMLElement} */ (document.getElementById("model-button")));
+    place(popover, /** @type {HTMLElement} */ (opener()));
     popover.querySelector("input")?.focus();
     document.getElementById(`model-${active.value}`)?.scrollIntoView({ block: "center" });
     const onToggle = (/** @type {any} */ event) => {
       if (event.newState !== "closed" || !open.value) return;
       open.value = false;
-      giveFocusBack(popover, document.getElementById("model-button"));
+      giveFocusBack(popover, opener());
     };
     popover.addEventListener("toggle", onToggle);
     return () => popover.removeEventListener("toggle", onToggle);
@@ -256,7 +266,7 @@ function Panel() {
     const option = event.target instanceof Element ? event.target.closest(".option") : null;
     if (option instanceof HTMLElement) take(Number(option.dataset.at));
   };
-  return html`<div class="popover picker" popover="auto" ref=${panel} role="dialog" aria-label="Choose a model">
+  return html`<div class="popover picker" popover="auto" ref=${panel} role="dialog" aria-label=${comparing.value ? "Choose a model to compare with" : "Choose a model"}>
     <div class="picker-head">
       <${Icon} name="search" />
       <input class="picker-filter" type="text" role="combobox" aria-label="Filter models" aria-expanded="true" aria-controls="models" aria-autocomplete="list"
@@ -288,15 +298,34 @@ function Panel() {
   </div>`;
 }
 
+/** Models to compare with, and the button that adds one. */
+function Compared() {
+  if (!chosen.value) return null;
+  return html`${compared.value.map(
+    (
+      id,
+    ) => html`<button class="chip is-set compared" type="button" key=${id} aria-label=${`Do not compare with ${id}`} title=${`Do not compare with ${id}`}
+      onClick=${() => {
+        compared.value = compared.value.filter((other) => other !== id);
+      }}><span class="chip-value">${id.split("/").slice(1).join("/")}</span><${Icon} name="close" /></button>`,
+  )}
+  ${
+    compared.value.length < MOST_COMPARED &&
+    html`<button class="btn ghost compare-button" id="compare-button" type="button" aria-haspopup="dialog" aria-label="Compare with another model" title="Compare with another model"
+    onClick=${() => openFor(true)}><${Icon} name="plus" /><span class="compare-words">Compare</span></button>`
+  }`;
+}
+
 /** The button in the bar and, when open, the list. */
 export function Picker() {
   const one = model.value;
   const [provider, ...rest] = (chosen.value || "").split("/");
-  return html`<button class="btn model-button" id="model-button" type="button" aria-haspopup="dialog" aria-expanded=${open.value}
+  return html`<button class="btn model-button" id="model-button" type="button" aria-haspopup="dialog" aria-expanded=${open.value && !comparing.value}
       data-model=${chosen.value} onClick=${() => (open.value ? closePicker() : openPicker())}>
       <span class="sr">Model: </span><span class="model-name">${chosen.value ? html`<span class="quiet">${provider} / </span>${rest.join("/")}` : "Choose a model"}</span>
-      ${one && html`<span class="chip num">${priceWords(one)}</span>`}
+      ${one && !compared.value.length && html`<span class="chip num">${priceWords(one)}</span>`}
       <${Icon} name="down" />
     </button>
+    <${Compared} />
     ${open.value && html`<${Panel} />`}`;
 }

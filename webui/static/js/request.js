@@ -1,11 +1,12 @@
 // One request: its receipt, where the time went, what was said, what was tried.
 
 import { ApiError } from "./api.js";
+import { costSource } from "./bill.js";
 import { byId, CopyButton, html, Icon, render, useState } from "./core.js";
 import { cost, count, DASH, duration, exactCost, NOT_PRICED, statusWords } from "./format.js";
 import { useLoaded } from "./loading.js";
 import { wallMs } from "./ranges.js";
-import { costSource, Receipt } from "./receipt.js";
+import { Receipt } from "./receipt.js";
 import { conversation } from "./said.js";
 import { startShell } from "./shell.js";
 import { localZone } from "./urlstate.js";

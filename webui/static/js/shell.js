@@ -1,8 +1,8 @@
 // What every page has: theme, drawer, list of chats, connection, help, toasts.
 import { ApiError, askWhoIAm, getJson, me } from "./api.js";
-import { announce, byId, computed, effect, html, Icon, render, signal } from "./core.js";
+import { announce, byId, computed, effect, html, Icon, openDialog, render, signal, toast, useEffect, useState } from "./core.js";
 import { cost, DASH, duration } from "./format.js";
-import { chats, refreshChats, removeChat, restoreChat } from "./store.js";
+import { chats, findChats, forgetHere, keptIn, nextChats, olderChats, refreshChats, removeChat, sendUnsent } from "./store.js";
 
 // ---------------------------------------------------------------- connection
 
@@ -122,6 +122,13 @@ function watchConnection() {
   setInterval(() => {
     if (connection.value.retryAt) clock.value = Date.now();
   }, 500);
+  let isWell = false;
+  effect(() => {
+    const { state } = connection.value;
+    const wasWell = isWell;
+    isWell = state === "connected" || state === "degraded";
+    if (isWell && !wasWell) refreshChats().then(sendUnsent);
+  });
   addEventListener("online", probe);
   addEventListener("focus", () => connection.value.retryAt && probe());
   document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : probe()));
@@ -171,7 +178,7 @@ function showTheme() {
   }
 }
 
-function nextTheme() {
+export function nextTheme() {
   const theme = THEMES[(THEMES.indexOf(currentTheme()) + 1) % THEMES.length];
   if (theme === "system") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
@@ -215,93 +222,103 @@ function costOf(chat) {
   return (chat.unpriced ? "≥ " : "") + cost(chat.costNano / 1e9);
 }
 
-/** @param {import("./store.js").Meta} chat */
-async function deleteChat(chat) {
+const UNDO_MS = 8000;
+
+/** Delete a chat; for some seconds that can be taken back. @param {import("./store.js").Meta} chat */
+export function deleteChat(chat) {
   dispatchEvent(new CustomEvent("chat-removed", { detail: chat.id }));
-  const kept = await removeChat(chat.id);
-  toast(`“${chat.title}” deleted`, { action: "Undo", onAction: () => restoreChat(kept) });
+  const { undo, forGood } = removeChat(chat.id);
+  const timer = setTimeout(forGood, UNDO_MS);
+  const onAction = () => {
+    clearTimeout(timer);
+    undo();
+  };
+  toast(`“${chat.title}” deleted`, { action: "Undo", onAction, forMs: UNDO_MS });
+}
+
+/** Ask for a new title. @param {import("./store.js").Meta} chat */
+export async function askTitle(chat) {
+  const { showRename } = await import("./rename.js").catch((error) => Promise.reject(missingModule(error)));
+  showRename(chat);
 }
 
 /** @type {import("./core.js").Signal<string | null>} */
 export const openChat = signal(null);
+const words = signal("");
 
-function History() {
+/** @param {{ chat: import("./store.js").Meta }} props */
+const ChatRow = ({ chat }) => html`<li>
+  <a href=${`/c/${chat.id}`} data-chat=${chat.id} aria-current=${chat.id === openChat.value ? "page" : null}>
+    <span class="chat-title">${chat.title}</span><span class="num">${costOf(chat)}</span>
+    ${chat.snippet && html`<span class="snippet">${chat.snippet}</span>`}
+  </a>
+  <span class="chat-acts">
+    <button class="btn ghost icon-only" type="button" aria-label=${`Rename “${chat.title}”`} title="Rename" onClick=${() => askTitle(chat)}><${Icon} name="edit" /></button>
+    <button class="btn ghost icon-only" type="button" aria-label=${`Delete “${chat.title}”`} title="Delete" onClick=${() => deleteChat(chat)}><${Icon} name="trash" /></button>
+  </span>
+</li>`;
+
+function SearchField() {
+  return html`<label class="chat-search"><span class="sr">Search chats</span><${Icon} name="search" />
+    <input type="search" placeholder="Search chats" autocomplete="off" value=${words.value} onInput=${(/** @type {any} */ event) => {
+      words.value = event.target.value;
+    }} /></label>`;
+}
+
+const SEARCH_AFTER_MS = 150;
+
+/** The chats that were found, or why none. */
+function Found() {
+  const [found, setFound] = useState(/** @type {import("./store.js").Meta[] | "failed" | null} */ (null));
+  const wanted = words.value.trim();
+  useEffect(() => {
+    let isCurrent = true;
+    const timer = setTimeout(() => {
+      findChats(wanted).then(
+        (list) => isCurrent && setFound(list),
+        () => isCurrent && setFound("failed"),
+      );
+    }, SEARCH_AFTER_MS);
+    return () => {
+      isCurrent = false;
+      clearTimeout(timer);
+    };
+  }, [wanted, chats.value]);
+  if (found === null) return html`<p class="caption" role="status">Searching…</p>`;
+  if (found === "failed") return html`<p class="caption" role="status">The search did not work: the API service does not answer.</p>`;
+  return html`<p class="caption" role="status">${found.length ? `${found.length === 1 ? "1 chat" : `${found.length} chats`} found` : "No chat has these words."}</p>
+    <ul class="chats" aria-label="Chats found">${found.map((chat) => html`<${ChatRow} key=${chat.id} chat=${chat} />`)}</ul>`;
+}
+
+function Days() {
   const now = Date.now();
   const days = Map.groupBy(chats.value, (chat) => dayOf(chat.updatedAt, now));
-  if (days.size === 0) return html`<p class="caption">Chats appear here. They are kept in this browser.</p>`;
-  return [...days].map(
+  return html`${[...days].map(
     ([day, list]) => html`<p class="caption" key=${day}>${day}</p>
-      <ul class="chats" aria-label=${day}>
-        ${list.map(
-          (chat) => html`<li key=${chat.id}>
-            <a href=${`/c/${chat.id}`} data-chat=${chat.id} aria-current=${chat.id === openChat.value ? "page" : null}>
-              <span>${chat.title}</span><span class="num">${costOf(chat)}</span>
-            </a>
-            <button class="btn ghost icon-only" type="button" aria-label=${`Delete “${chat.title}”`} onClick=${() => deleteChat(chat)}>
-              <${Icon} name="trash" />
-            </button>
-          </li>`,
-        )}
-      </ul>`,
-  );
+      <ul class="chats" aria-label=${day}>${list.map((chat) => html`<${ChatRow} key=${chat.id} chat=${chat} />`)}</ul>`,
+  )}
+  ${nextChats.value && html`<button class="btn ghost" type="button" onClick=${olderChats}>Older chats</button>`}`;
 }
 
-// ---------------------------------------------------------- dialogs and toasts
-
-/** A modal dialog with a heading and a close button; the place that had the focus gets it back.
- * @param {string} title @param {(close: () => void) => any} content */
-export function openDialog(title, content) {
-  const dialog = document.createElement("dialog");
-  const close = () => dialog.close();
-  const titleId = `dialog-${Math.random().toString(36).slice(2)}`;
-  dialog.setAttribute("aria-labelledby", titleId);
-  dialog.addEventListener("close", () => {
-    render(null, dialog);
-    dialog.remove();
-  });
-  dialog.addEventListener("click", (event) => event.target === dialog && close());
-  render(
-    html`<div class="panel">
-      <header><h2 id=${titleId}>${title}</h2>
-        <button class="btn ghost icon-only" type="button" aria-label="Close" onClick=${close}><${Icon} name="close" /></button>
-      </header>
-      ${content(close)}
-    </div>`,
-    dialog,
-  );
-  byId("layers").append(dialog);
-  dialog.showModal();
-  return close;
+function History() {
+  if (!chats.value.length && !words.value)
+    return html`<p class="caption">Chats appear here. They are kept ${keptIn.value === "browser" ? "in this browser" : "by the API service"}.</p>`;
+  return html`<${SearchField} />${words.value.trim() ? html`<${Found} />` : html`<${Days} />`}`;
 }
 
-/** A message at the bottom with one action, for some seconds. @param {string} text
- * @param {{ action?: string, onAction?: () => void, forMs?: number }} [options] */
-export function toast(text, { action, onAction, forMs = 8000 } = {}) {
-  const place = document.createElement("div");
-  byId("toasts").append(place);
-  const close = () => place.remove();
-  const act = () => {
-    close();
-    onAction?.();
-  };
-  render(
-    html`<div class="toast"><span>${text}</span>${action && html`<button class="btn ghost" type="button" onClick=${act}>${action}</button>`}</div>`,
-    place,
-  );
-  announce(text);
-  setTimeout(close, forMs);
-}
+// ------------------------------------------------------------------------- keys
 
 const IS_MAC = /Mac|iPhone|iPad/.test(navigator.platform);
 const MOD = IS_MAC ? "⌘" : "Ctrl";
 
 /** What the help lists; a page adds its own. @type {[string, string[]][]} */
 export const shortcuts = [
+  [`Search and commands`, [MOD, "K"]],
   [`Show or hide the navigation`, [MOD, "B"]],
   [`This list`, [MOD, "/"]],
 ];
 
-function showHelp() {
+export function showHelp() {
   if (document.querySelector("dialog[open]")) return;
   openDialog(
     "Keyboard",
@@ -314,9 +331,16 @@ function showHelp() {
 /** Chord → what it does; "mod" is Ctrl, or Command on a Mac. One that gives false leaves the key alone.
  * @type {Map<string, () => unknown>} */
 export const keymap = new Map([
+  ["mod+k", openPalette],
   ["mod+/", showHelp],
   ["mod+b", toggleSide],
 ]);
+
+async function openPalette() {
+  if (document.querySelector("dialog[open]")) return;
+  const { showPalette } = await import("./palette.js").catch((error) => Promise.reject(missingModule(error)));
+  showPalette();
+}
 
 function toggleSide() {
   if (matchMedia("(max-width: 760px)").matches) showSide(!isOpen());
@@ -332,6 +356,7 @@ export function chordOf(event) {
 /** @type {Record<string, () => void>} */
 const ACTS = {
   theme: nextTheme,
+  palette: openPalette,
   help: showHelp,
   "open-side": () => showSide(true),
   "close-side": () => showSide(false),
@@ -362,7 +387,7 @@ export function startShell() {
   watchConnection();
   render(html`<${VersionBar} /><${ConnectionBar} />`, emptied("bars"));
   render(html`<${History} />`, emptied("history"));
-  refreshChats();
+  document.querySelector("form.who")?.addEventListener("submit", forgetHere);
   document.addEventListener("click", (event) => {
     const act = event.target instanceof Element ? event.target.closest("[data-act]") : null;
     if (act instanceof HTMLElement) ACTS[act.dataset.act ?? ""]?.();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { conversation } from "../../static/js/said.js";
 
-const PNG = "data:image/png;base64," + "A".repeat(4096);
+const PNG = `data:image/png;base64,${"A".repeat(4096)}`;
 
 const cases = /** @type {[string, any, [string, string][]][]} */ ([
   ["plain words", [{ role: "user", content: "hi" }], [["user", "hi"]]],

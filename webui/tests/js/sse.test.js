@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { chatEvents, EventParser } from "../../static/js/sse.js";
+import { chatEvents, EventParser } from "../../static/js/api.js";
 
 const STREAM = 'data: {"type":"chunk","delta":"Grüße 🙂"}\r\n\r\n: keep-alive\n\ndata: one\ndata: two\n\nevent: x\rdata:three\r\rid: 4\n\n';
 const EVENTS = ['{"type":"chunk","delta":"Grüße 🙂"}', "one\ntwo", "three"];

@@ -1,2 +1,3 @@
+export { default as DOMPurify } from "dompurify";
 export { Lexer, Marked } from "marked";
 export type { Token, Tokens, TokensList } from "marked";
