@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from steps import OpenPage, ask, choose, connected, write
+from steps import OpenPage, ask, choose, connected, violations, write
 
 GOLDEN = Path(__file__).parent / "golden"
 DRAW = """
@@ -169,3 +169,36 @@ def test_a_long_answer_is_drawn_without_long_tasks(open_page: OpenPage) -> None:
         text,
     )
     assert spent[int(len(spent) * 0.95)] <= 16, json.dumps(spent[-5:])
+
+
+FORMULAS = (
+    "The sum is $\\sum_{i=1}^n i = \\frac{n(n+1)}{2}$, for \\(x_1\\) and $5.\n\n$$\\int_0^1 x^2\\,dx = \\frac{1}{3}$$\n\n"
+    "\\[ \\begin{pmatrix} a & b \\\\ c & d \\end{pmatrix} \\]\n\nBroken: $\\frac{1$ stays."
+)
+HOSTILE = (
+    "$\\href{javascript:window.hit=1}{a}$ $\\class{x\" onmouseover=\"window.hit=1}{b}$ $\\data{onclick=window.hit=1}{c}$ "
+    "$\\style{background:url(http://127.0.0.1:9/z)}{d}$ $\\includegraphics{http://127.0.0.1:9/i.png}$ $\\text{<img src=x onerror=window.hit=1>}$"
+)  # fmt: skip
+
+
+def test_formulas_are_drawn_once_the_answer_is_there(page: Page) -> None:
+    connected(page)
+    prose = ask(page, FORMULAS, "demo/echo").locator(".prose")
+    expect(prose.locator("math")).to_have_count(4)
+    expect(prose.locator(".formula.display > math[display=block]")).to_have_count(2)
+    expect(prose.locator("mfrac").first).to_be_visible()
+    expect(prose).to_contain_text("and $5.")
+    expect(prose.get_by_text("\\frac{1", exact=True)).to_be_visible()
+    assert prose.locator("[style]").count() == 0
+    assert violations(page) == []
+
+
+def test_nothing_in_a_formula_runs_or_is_fetched(page: Page) -> None:
+    connected(page)
+    prose = ask(page, HOSTILE, "demo/echo").locator(".prose")
+    expect(prose.locator("math").first).to_be_visible()
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.hit") is None
+    assert prose.locator("math [href], math [style], math img, img, script").count() == 0
+    handlers = "all => all.flatMap(one => [...one.attributes].map(a => a.name)).filter(name => name.startsWith('on'))"
+    assert prose.locator("*").evaluate_all(handlers) == []

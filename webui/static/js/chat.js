@@ -164,8 +164,8 @@ function Foot() {
 
 /** @param {{ currentTarget: HTMLElement }} event */
 async function openMenu({ currentTarget }) {
-  const { showMenu } = await import("./chatmenu.js").catch((error) => Promise.reject(missingModule(error)));
-  showMenu(currentTarget);
+  const { showChatMenu } = await import("./chatmenu.js").catch((error) => Promise.reject(missingModule(error)));
+  showChatMenu(currentTarget);
 }
 
 const Menu = () =>

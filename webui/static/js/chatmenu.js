@@ -1,7 +1,7 @@
 // What can be done with the open chat as a whole.
 import { mayCall } from "./api.js";
-import { byId, html, Icon, render, toast } from "./core.js";
-import { giveFocusBack, place } from "./picker.js";
+import { toast } from "./core.js";
+import { showMenu } from "./menu.js";
 import { askTitle, deleteChat } from "./shell.js";
 import { chats } from "./store.js";
 import { chatId, nodes, open, settingsNow, title, turns } from "./talk.js";
@@ -35,45 +35,18 @@ function importChat() {
   chooser.click();
 }
 
-/** @returns {[string, string, () => unknown, boolean][]} words, icon, act, whether it is off */
+/** @returns {import("./menu.js").Item[]} */
 function items() {
   const meta = chats.value.find(({ id }) => id === chatId.value);
   const isEmpty = turns.value.length === 0;
   return [
-    ["Rename", "edit", () => meta && askTitle(meta), !meta],
-    ["Export as Markdown", "down", exportMarkdown, isEmpty],
-    ["Export as JSON", "down", exportJson, isEmpty],
-    ["Import a chat", "plus", importChat, !mayCall.value],
-    ["Delete", "trash", () => meta && deleteChat(meta), !meta],
+    { words: "Rename", icon: "edit", act: () => meta && askTitle(meta), isOff: !meta },
+    { words: "Export as Markdown", icon: "down", act: exportMarkdown, isOff: isEmpty },
+    { words: "Export as JSON", icon: "down", act: exportJson, isOff: isEmpty },
+    { words: "Import a chat", icon: "plus", act: importChat, isOff: !mayCall.value },
+    { words: "Delete", icon: "trash", act: () => meta && deleteChat(meta), isOff: !meta },
   ];
 }
 
 /** @param {HTMLElement} button */
-export function showMenu(button) {
-  const panel = document.createElement("div");
-  panel.className = "popover menu";
-  panel.popover = "auto";
-  panel.setAttribute("role", "dialog");
-  panel.setAttribute("aria-label", "This chat");
-  panel.addEventListener("toggle", (event) => {
-    if (/** @type {ToggleEvent} */ (event).newState !== "closed") return;
-    giveFocusBack(panel, button);
-    panel.remove();
-  });
-  /** @param {() => unknown} act */
-  const item = (act) => () => {
-    panel.hidePopover();
-    act();
-  };
-  render(
-    items().map(
-      ([words, icon, act, isOff]) =>
-        html`<button class="btn ghost" type="button" disabled=${isOff} onClick=${item(act)}><${Icon} name=${icon} />${words}</button>`,
-    ),
-    panel,
-  );
-  byId("layers").append(panel);
-  panel.showPopover();
-  place(panel, button);
-  panel.querySelector("button")?.focus();
-}
+export const showChatMenu = (button) => showMenu(button, "This chat", items());

@@ -26,6 +26,49 @@ const marked = new Marked({
   },
 });
 
+/** What stands between the marks of a formula; an amount such as $5 is none.
+ * @type {[RegExp, boolean][]} the second: whether it stands on lines of its own */
+const FORMULAS = [
+  [/^\$\$\s*([^$]+?)\s*\$\$/, true],
+  [/^\\\[\s*([\s\S]+?)\s*\\\]/, true],
+  [/^\\\(\s*(.+?)\s*\\\)/, false],
+  [/^\$(?!\s)([^$\n]*?[^$\s\\])\$(?![\d\w])/, false],
+];
+
+/** @param {string} source */
+function formulaAt(source) {
+  for (const [pattern, isDisplay] of FORMULAS) {
+    const match = pattern.exec(source);
+    if (match) return { type: "formula", raw: match[0], text: match[1], isDisplay };
+  }
+}
+
+/** @param {any} token */
+const formulaHtml = ({ text, isDisplay }) => `<span class="formula${isDisplay ? " display" : ""}">${escaped(text)}</span>`;
+
+marked.use({
+  extensions: [
+    {
+      name: "formula",
+      level: "inline",
+      start: (source) => /\$|\\[([]/.exec(source)?.index,
+      tokenizer: formulaAt,
+      renderer: formulaHtml,
+    },
+    {
+      name: "formulas",
+      level: "block",
+      start: (source) => /^(?:\$\$|\\\[)/m.exec(source)?.index,
+      tokenizer(source) {
+        const found = /^ {0,3}(?:\$\$|\\\[)/.test(source) ? formulaAt(source.trimStart()) : undefined;
+        const end = found && source.length - source.trimStart().length + found.raw.length;
+        return end && /^[ \t]*(?:\n+|$)/.test(source.slice(end)) ? { ...found, type: "formulas", raw: source.slice(0, end) } : undefined;
+      },
+      renderer: (token) => `<p>${formulaHtml(token)}</p>`,
+    },
+  ],
+});
+
 const options = { ...marked.defaults };
 
 /** Splits a growing text into blocks. A block is closed once what follows can no longer change it. */
@@ -137,6 +180,9 @@ function relexed(block) {
   return lexer.lex(block.raw);
 }
 
+/** Called when a lazy import fails; the page sets it. @type {{ onMissing: (error: unknown) => void }} */
+export const lazy = { onMissing: () => {} };
+
 /** Draws a growing text into an element, block by block; text once drawn in a closed block is never touched again. */
 export class MarkdownView {
   #splitter = new BlockSplitter();
@@ -162,7 +208,14 @@ export class MarkdownView {
     this.#splitter.update(text);
     this.#draw(0);
     this.#ended = true;
-    for (const code of this.root.querySelectorAll("pre > code")) highlight(/** @type {HTMLElement} */ (code));
+    this.#finish(".formula", async (formulas) => (await import("./maths.js")).drawFormulas(formulas));
+    this.#finish("pre > code", async (codes) => (await import("./highlight.js")).highlight(codes));
+  }
+
+  /** What only a finished text gets, and what only some texts need. @param {string} selector @param {(found: NodeListOf<HTMLElement>) => Promise<void>} work */
+  #finish(selector, work) {
+    const found = /** @type {NodeListOf<HTMLElement>} */ (this.root.querySelectorAll(selector));
+    if (found.length) work(found).catch(lazy.onMissing);
   }
 
   /** @param {number} from */
@@ -277,67 +330,4 @@ function iconOf(name) {
   use.setAttribute("href", `#i-${name}`);
   svg.append(use);
   return svg;
-}
-
-// ---------------------------------------------------------------- highlighting
-
-/** @type {Record<string, string>} */
-const ALIASES = {
-  sh: "bash",
-  shell: "bash",
-  zsh: "bash",
-  console: "bash",
-  "c++": "cpp",
-  "c#": "csharp",
-  cs: "csharp",
-  golang: "go",
-  html: "xml",
-  svg: "xml",
-  toml: "ini",
-  js: "javascript",
-  jsx: "javascript",
-  mjs: "javascript",
-  kt: "kotlin",
-  make: "makefile",
-  md: "markdown",
-  py: "python",
-  rb: "ruby",
-  rs: "rust",
-  ts: "typescript",
-  tsx: "typescript",
-  yml: "yaml",
-  patch: "diff",
-  docker: "dockerfile",
-  psql: "sql",
-  postgresql: "sql",
-};
-const LANGUAGES = new Set(
-  (
-    "bash c cpp csharp css diff dockerfile go graphql ini java javascript json kotlin lua makefile markdown php python r ruby rust scala sql " +
-    "swift typescript xml yaml"
-  ).split(" "),
-);
-const MOST_HIGHLIGHTED = 60_000;
-
-/** Called when a lazy import fails; the page sets it. @type {{ onMissing: (error: unknown) => void }} */
-export const lazy = { onMissing: () => {} };
-
-/** Colour a finished code block; languages are loaded when first seen. @param {HTMLElement} code */
-async function highlight(code) {
-  const stated = code.closest("figure")?.dataset.language ?? "";
-  const name = ALIASES[stated] ?? stated;
-  const source = code.textContent ?? "";
-  if (!LANGUAGES.has(name) || source.length > MOST_HIGHLIGHTED) return;
-  try {
-    const [{ default: hljs }, { default: language }] = await Promise.all([
-      import("../vendor/hljs/core.js"),
-      import(`../vendor/hljs/lang/${name}.js`),
-    ]);
-    if (!hljs.getLanguage(name)) hljs.registerLanguage(name, language);
-    const { value } = hljs.highlight(source, { language: name, ignoreIllegals: true });
-    const coloured = DOMPurify.sanitize(value, { RETURN_DOM_FRAGMENT: true, ALLOWED_TAGS: ["span"], ALLOWED_ATTR: ["class"] });
-    if (coloured.textContent === source) code.replaceChildren(coloured);
-  } catch (error) {
-    lazy.onMissing(error);
-  }
 }

@@ -1,6 +1,6 @@
 // The model picker: every model of every provider, fuzzy filter, keyboard first.
 import { getJson } from "./api.js";
-import { computed, html, Icon, signal, useLayoutEffect, useRef } from "./core.js";
+import { computed, giveFocusBack, html, Icon, place, signal, useLayoutEffect, useRef } from "./core.js";
 import { contextSize, rate } from "./format.js";
 
 /** @typedef {{ id: string, name: string, mode?: string, input_price_usd_per_million: number | null, output_price_usd_per_million: number | null,
@@ -222,24 +222,6 @@ const opener = () =>
 function closePicker() {
   open.value = false;
   opener()?.focus();
-}
-
-/** Beside its button, inside the window. @param {HTMLElement} popover @param {HTMLElement} button */
-export function place(popover, button) {
-  const box = button.getBoundingClientRect();
-  const size = popover.getBoundingClientRect();
-  const left = Math.max(8, Math.min(box.left, innerWidth - size.width - 8));
-  const below = box.bottom + 6;
-  const top = below + size.height <= innerHeight - 8 || below < innerHeight / 2 ? below : Math.max(8, box.top - size.height - 6);
-  popover.style.left = `${left}px`;
-  popover.style.top = `${top}px`;
-}
-
-/** Once a layer has closed: focus to its button, unless it has gone elsewhere meanwhile.
- * @param {HTMLElement} popover @param {HTMLElement | null} button */
-export function giveFocusBack(popover, button) {
-  const now = document.activeElement;
-  if (!now || now === document.body || popover.contains(now)) button?.focus();
 }
 
 function Panel() {

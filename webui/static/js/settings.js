@@ -1,7 +1,6 @@
 // The panel for the system prompt and the parameters of a chat.
 import { PARAMETERS, parameterProblem, parameters, settingsCount, settingsOpen, system } from "./composer.js";
-import { html, Icon, useLayoutEffect, useRef } from "./core.js";
-import { giveFocusBack, place } from "./picker.js";
+import { giveFocusBack, html, Icon, place, useLayoutEffect, useRef } from "./core.js";
 
 /** @param {import("./composer.js").Parameter} parameter */
 function ParameterField(parameter) {

@@ -97,3 +97,31 @@ test("a text of 24,000 characters is split piece by piece in little time", () =>
   for (let end = 20; end <= text.length; end += 20) splitter.update(text.slice(0, end));
   assert.ok((performance.now() - began) / (text.length / 20) < 4, "milliseconds for each piece");
 });
+
+/** @param {string} text */
+function formulasOf(text) {
+  const splitter = new BlockSplitter();
+  splitter.update(text);
+  const walk = (/** @type {any[]} */ tokens) =>
+    tokens.flatMap((/** @type {any} */ token) =>
+      /^formulas?$/.test(token.type) ? [[token.text, token.isDisplay]] : walk(token.tokens ?? token.items ?? []),
+    );
+  return walk(splitter.blocks.map(({ token }) => token));
+}
+
+test("formulas are found between their marks, and nothing in them is Markdown", () => {
+  assert.deepEqual(formulasOf("so $a_b + c_d$ and \\(x*y*z\\)"), [
+    ["a_b + c_d", false],
+    ["x*y*z", false],
+  ]);
+  assert.deepEqual(formulasOf("$$\n\\frac{a}{b}\n= c\n$$\n\nand\n\n\\[ e = mc^2 \\]\n\n- $$x$$"), [
+    ["\\frac{a}{b}\n= c", true],
+    ["e = mc^2", true],
+    ["x", true],
+  ]);
+});
+
+test("amounts of money and code are no formulas", () => {
+  for (const text of ["from $5 to $10", "$5, $6 and $7", "`$a$` and `\\(x\\)`", "```\n$$x$$\n```", "US$ 3 or $x", "$ a $"])
+    assert.deepEqual(formulasOf(text), [], text);
+});
