@@ -27,6 +27,7 @@ from gateway.http.errors import status_of
 from gateway.http.guard import Guard
 from gateway.http.health import Health
 from gateway.http.idempotency import Repetitions
+from gateway.http.live import Live
 from gateway.http.models import ModelList
 from gateway.http.replying import App, Receive, Scope, Send, fresh_id
 from gateway.http.routes import CALLING, UPLOADING, Dispatcher
@@ -98,8 +99,9 @@ class Gateway:
         self._health = Health(self._parts)
         self._calling = self._calling_routes(self._pipeline(), identity)
         self._listed = ModelList(rows, self._models, self._prices, missing(settings), self._other_names())
+        live = Live(self.store.open_holds, lambda: self.store.figures()["operations"], lambda: self._health.ready)
         dispatcher = Dispatcher(
-            self._calling, other_routes(self._health, self._listed, identity), SimpleNamespace(state=self._state)
+            self._calling, other_routes(self._health, self._listed, live, identity), SimpleNamespace(state=self._state)
         )
         self.asgi: App = _with_lifespan(
             Guard(dispatcher, allowed_hosts=settings.allowed_hosts, cors_origins=settings.server.cors_origins),
@@ -210,6 +212,7 @@ class Gateway:
             metrics=lambda: self._metrics.text(self._gauges),
             open_mode=open_mode,
             store_content=self._settings.store.store_content,
+            webhook_url=self._settings.server.gateway_webhook_url,
             max_body_bytes=self._settings.server.max_body_bytes,
             providers=lambda: [
                 provider_view(setting, self._transport, self.router) for setting in self._settings.providers.values()

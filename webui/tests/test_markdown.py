@@ -177,7 +177,8 @@ FORMULAS = (
 )
 HOSTILE = (
     "$\\href{javascript:window.hit=1}{a}$ $\\class{x\" onmouseover=\"window.hit=1}{b}$ $\\data{onclick=window.hit=1}{c}$ "
-    "$\\style{background:url(http://127.0.0.1:9/z)}{d}$ $\\includegraphics{http://127.0.0.1:9/i.png}$ $\\text{<img src=x onerror=window.hit=1>}$"
+    "$\\style{background:url(http://127.0.0.1:9/z)}{d}$ $\\includegraphics{http://127.0.0.1:9/i.png}$ "
+    "$\\text{<img src=x onerror=window.hit=1>}$"
 )  # fmt: skip
 
 

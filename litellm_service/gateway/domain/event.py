@@ -12,6 +12,13 @@ class Delivered(msgspec.Struct, frozen=True):
     at_ms: int
 
 
+class ToldEvent(msgspec.Struct, frozen=True):
+    """An event and when it need not be delivered any more (`None`: it still waits, or nobody is to be told)."""
+
+    event: "Event"
+    delivered_at_ms: int | None
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """What happened to whom; `body` is a JSON object that needs no other source to be understood."""
 

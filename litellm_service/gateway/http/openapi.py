@@ -200,6 +200,15 @@ DOCS = (
         about="Content if it is stored; price and receipt, which adds up to the cost, and where that comes from; what was held and "
         "when; the budgets of now that it counts in; attempts with their corrections; route.",
     ),
+    Doc(
+        method="GET",
+        path="/api/events",
+        reply="Status",
+        title="What runs now, as events",
+        about="At once and after each change: how many requests run, the newest fifty of them, and `changes`, which grows "
+        "with whatever is written to the ledger. A comment every five seconds. A member sees its own.",
+        gives="text/event-stream",
+    ),
     *conversations.DOCS,
     *administering.DOCS,
     Doc(method="GET", path="/metrics", title="Metrics for Prometheus", about="Text; for the roles admin and viewer."),

@@ -26,10 +26,11 @@ from gateway.http import (
     uploads,
     usage,
 )
-from gateway.http.admin import audit, budgets, keys, limits, me, prices
+from gateway.http.admin import alerts, audit, budgets, keys, limits, me, prices
 from gateway.http.answering import CallingRoute, Parse
 from gateway.http.charging import check_route
 from gateway.http.health import Health
+from gateway.http.live import Live
 from gateway.http.models import ModelList
 from gateway.http.operation_answers import PassedWire
 from gateway.http.protocol import HEADERS
@@ -68,7 +69,7 @@ READERS: Roles = frozenset({"admin", "viewer"})
 ADMINS: Roles = frozenset({"admin"})
 
 
-def routes(health: Health, models: ModelList, identity: Identity) -> list[Route]:
+def routes(health: Health, models: ModelList, live: Live, identity: Identity) -> list[Route]:
     """Everything but the calling routes."""
     table: list[tuple[str, str, Roles, Endpoint]] = [
         ("GET", "/api/models", EVERYBODY, models.seed),
@@ -80,6 +81,7 @@ def routes(health: Health, models: ModelList, identity: Identity) -> list[Route]
         ("GET", "/api/user/{user_id}/usage", EVERYBODY, usage.user_usage),
         ("GET", "/api/requests", EVERYBODY, requests.request_list),
         ("GET", "/api/requests/{request_id}", EVERYBODY, requests.request_detail),
+        ("GET", "/api/events", EVERYBODY, live.events),
         ("GET", "/v1beta/models", EVERYBODY, models.google),
         ("GET", "/v1beta/models/{model:path}", EVERYBODY, models.google_one),
         ("GET", "/v1/responses/{response_id}", CALLERS, stored_responses.passed_on),
@@ -122,6 +124,7 @@ def routes(health: Health, models: ModelList, identity: Identity) -> list[Route]
         ("DELETE", "/api/prices/maps/{version}", ADMINS, prices.map_deleted),
         ("POST", "/api/prices/recompute", ADMINS, prices.recomputed),
         ("GET", "/api/audit", READERS, audit.listed),
+        ("GET", "/api/alerts", READERS, alerts.listed),
         ("GET", "/metrics", READERS, metrics.metrics),
     ]
     return [

@@ -121,6 +121,13 @@ SHAPES: dict[str, Shape] = {
     },
     **conversations.SHAPES,
     **administering.SHAPES,
+    "Status": {
+        "type": "string", "at": "string", "changes": "integer", "running_requests": "integer",
+        "running": [{
+            **dict.fromkeys(("request_id", "since", "model", "provider", "application_id", "user_id", "key_id"), "string"),
+            "stream": "boolean", "attempt": "integer", "held_usd": "number", "held_nano_usd": "integer",
+        }],
+    },
     "Health": {
         "status": "string", "service": "string", "version": "string", "timestamp": "string", "uptime_s": "integer",
         "parts": {"*": {"status": "string"}},

@@ -163,6 +163,13 @@ class AuditQuery(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 50
 
 
+class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events: newest first, before the id `before_id` (empty: from the newest one)."""
+
+    before_id: str = ""
+    limit: int = 50
+
+
 class ConversationQuery(msgspec.Struct, frozen=True, kw_only=True):
     """An owner's conversations, newest first, after the row `before` (its time and number), with all of these words in them.
 

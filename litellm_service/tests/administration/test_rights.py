@@ -9,7 +9,8 @@ from gateway.http.routes import CALLING
 pytestmark = pytest.mark.anyio
 
 FOR_ADMINS = {"POST", "PATCH", "DELETE"}
-FOR_READERS = ("/api/routes", "/api/keys", "/api/budgets", "/api/limits", "/api/audit", "/api/providers")
+FOR_READERS = ("/api/routes", "/api/keys", "/api/budgets", "/api/limits", "/api/audit", "/api/alerts",
+               "/api/providers")  # fmt: skip
 THEIR_OWN = ("/v1/responses/", "/api/conversations")  # whoever made it may change it; nobody else finds it
 ADMINISTERING = [
     (doc.method, doc.path.replace("{", "").replace("}", ""))

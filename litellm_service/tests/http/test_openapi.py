@@ -4,6 +4,7 @@ import json
 import re
 
 from gateway.http.health import Health
+from gateway.http.live import Live
 from gateway.http.models import ModelList
 from gateway.http.openapi import DOCS, openapi
 from gateway.http.routes import CALLING, routes
@@ -14,7 +15,12 @@ from gateway.metering.prices import PriceBook
 
 def test_every_route_is_described_and_every_description_is_a_route():
     models = ModelMap.load()
-    listed = routes(Health(dict), ModelList({}, models, PriceBook(models), {}, {}), Identity(None, KeyRing(b"pepper")))
+    listed = routes(
+        Health(dict),
+        ModelList({}, models, PriceBook(models), {}, {}),
+        Live(list, int, bool),
+        Identity(None, KeyRing(b"pepper")),
+    )
     served = {(method, route.path.replace(":path", "")) for route in listed for method in route.methods - {"HEAD"}}
     assert sorted((doc.method, doc.path) for doc in DOCS) == sorted(served | {("POST", path) for path in CALLING})
 

@@ -54,6 +54,12 @@ SHAPES: dict[str, Any] = {
         }],
         "next_cursor": "string?",
     },
+    "Alerts": {
+        "alerts": [{
+            "id": "string", "at": "string", "kind": "string", "subject": "string", "delivered_at": "string?", "details": "object",
+        }],
+        "next_cursor": "string?", "webhook": "string?",
+    },
     "Providers": {
         "providers": [{
             "name": "string", "title": "string", "configured": "boolean", "callable": "boolean", "reason": "string?",
@@ -206,6 +212,14 @@ DOCS = (
             "limit": "1 to 200 (default 50)",
             "cursor": "`next_cursor` of the page before",
         },
+    ),
+    _doc(
+        "GET",
+        "/api/alerts",
+        "Alerts",
+        "What people were told",
+        "Budgets that crossed a threshold, newest first; `webhook` is the host that is told. Roles admin and viewer.",
+        parameters={"limit": "1 to 200 (default 50)", "cursor": "`next_cursor` of the page before"},
     ),
     *price_documents.DOCS,
 )

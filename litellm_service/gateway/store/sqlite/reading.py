@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 
 from gateway.domain.administration import AuditEntry
 from gateway.domain.errors import StoreUnavailable
+from gateway.domain.event import ToldEvent
 from gateway.domain.time import monotonic
 from gateway.store.questions import (
     AttemptQuery,
     AuditQuery,
     ConversationQuery,
     ConversationRow,
+    EventQuery,
     Filters,
     FullRequest,
     Owner,
@@ -29,7 +31,7 @@ from gateway.store.questions import (
     UsageQuestion,
     WholeConversation,
 )
-from gateway.store.sqlite import conversations, replays, stored_responses
+from gateway.store.sqlite import conversations, events, replays, stored_responses
 from gateway.store.sqlite.administration import audit_entries
 from gateway.store.sqlite.attempt_reading import attempts
 from gateway.store.sqlite.refusal_reading import refusals
@@ -99,6 +101,10 @@ class Reader:
     async def audit(self, query: AuditQuery) -> list[tuple[int, AuditEntry]]:
         """Changes by administrators with their ids, newest first."""
         return await self._read(lambda connection: audit_entries(connection, query))
+
+    async def events(self, query: EventQuery) -> list[ToldEvent]:
+        """What people were to be told of, newest first."""
+        return await self._read(lambda connection: events.newest(connection, query))
 
     async def conversations(self, query: ConversationQuery) -> list[ConversationRow]:
         """A page of somebody's conversations, newest first."""
