@@ -15,6 +15,7 @@ from webui.settings import PACKAGE
 
 THEMES = ("light", "dark")
 EVERYBODY = frozenset({"admin", "viewer", "member"})
+READERS = frozenset({"admin", "viewer"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,15 +31,28 @@ class Page:
     roles: frozenset[str] = EVERYBODY
 
 
+def _listed(name: str, title: str, icon: str, roles: frozenset[str] = EVERYBODY) -> Page:
+    """A page of the administration: one shell for all, a module for each."""
+    return Page("admin.html", f"{name}.js", title, name, icon, "Administration", roles)
+
+
 PAGES = {
     "/": Page("chat.html", "chat.js", "Chat", "chat", "chat"),
     "/c/{id}": Page("chat.html", "chat.js", "Chat", "chat"),
     "/usage": Page("usage.html", "usage.js", "Usage", "usage", "usage"),
     "/requests": Page("requests.html", "requests.js", "Requests", "requests", "requests"),
     "/requests/{id}": Page("request.html", "request.js", "Request", "requests"),
+    "/models": _listed("models", "Models", "models"),
+    "/keys": _listed("keys", "Keys", "key"),
+    "/budgets": _listed("budgets", "Budgets", "budget", READERS),
+    "/prices": _listed("prices", "Prices", "price", READERS),
+    "/providers": _listed("providers", "Providers", "provider", READERS),
+    "/alerts": _listed("alerts", "Alerts", "warn", READERS),
+    "/audit": _listed("audit", "Audit log", "audit", READERS),
 }
 KIT = Page("kit.html", "kit.js", "Component kit", "kit")
 NOT_FOUND = Page("not-found.html", "plain.js", "Not found", "none")
+NOT_ALLOWED = Page("not-allowed.html", "plain.js", "Not allowed", "none")
 LOGIN = Page("login.html", None, "Sign in", "login")
 
 

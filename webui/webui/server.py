@@ -13,9 +13,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from webui.errors import Refusal
 from webui.guard import Guard
 from webui.login import Login
-from webui.pages import KIT, NOT_FOUND, PAGES, Page, Pages
+from webui.pages import KIT, NOT_ALLOWED, NOT_FOUND, PAGES, Page, Pages
 from webui.proxy import Proxy, allowed
-from webui.session import Sessions
+from webui.session import Session, Sessions
 from webui.settings import Settings
 from webui.upstream import Upstream
 
@@ -73,6 +73,9 @@ class Split:
 
 def _shell(pages: Pages, page: Page) -> Callable[[Request], Awaitable[Response]]:
     async def show(request: Request) -> Response:
+        session: Session | None = request.scope.get("session")
+        if session is not None and session.person.role not in page.roles:
+            return pages.show(NOT_ALLOWED, request, status=403)
         return pages.show(page, request)
 
     return show

@@ -158,7 +158,9 @@ async def test_models_in_use_without_a_price_are_named(tmp_path):
         assert (await ask(admin.gateway, model="openai/nobody-knows-it")).status == 200
         await ask(admin.gateway)
         book = (await admin.get("/api/prices", limit=1)).json
-        assert book["unpriced_in_use"] == [{"model": "openai/nobody-knows-it", "requests": 1, "unpriced_requests": 1}]
+        assert book["unpriced_in_use"] == [
+            {"model": "openai/nobody-knows-it", "requests": 1, "unpriced_requests": 1, "priced_now": False}
+        ]
         rates = {"input_usd_per_million": 1, "output_usd_per_million": 1}
         await admin.made("/api/prices/overrides", {"model": "openai/nobody-*", "rates": rates, **LONG_AGO})
         done = (await admin.post("/api/prices/recompute", {**RANGE, "apply": True})).json

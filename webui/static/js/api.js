@@ -19,12 +19,13 @@ export async function askWhoIAm() {
 
 /** What went wrong, in the API's own terms; `status` 0: no answer at all. */
 export class ApiError extends Error {
-  /** `admitted`: the API took the request on, so it has a record of it; `details`: what a program may read of the reason.
-   * @param {{ message: string, status: number, code: string, requestId?: string | null, retryAfter?: number | null, admitted?: boolean, details?: any }} fields */
-  constructor({ message, status, code, requestId = null, retryAfter = null, admitted = false, details = null }) {
+  /** `admitted`: the API took the request on, so it has a record of it; `param`: the field that is wrong; `details`: what a program may read.
+   * @param {{ message: string, status: number, code: string, param?: string | null, requestId?: string | null, retryAfter?: number | null, admitted?: boolean, details?: any }} fields */
+  constructor({ message, status, code, param = null, requestId = null, retryAfter = null, admitted = false, details = null }) {
     super(message);
     this.status = status;
     this.code = code;
+    this.param = param;
     this.requestId = requestId;
     this.retryAfter = retryAfter;
     this.admitted = admitted;
@@ -101,6 +102,7 @@ async function errorOf(reply) {
     status: reply.status,
     code: error.code,
     message: error.message,
+    param: error.param,
     requestId: reply.headers.get("x-request-id") ?? error.requestId,
     retryAfter: retryAfter(reply.headers.get("retry-after")),
     admitted: reply.headers.has("x-gateway-attempts"),
@@ -116,12 +118,13 @@ export function readError(text) {
       return {
         code: String(error.code ?? error.type ?? "error"),
         message: error.message,
+        param: error.param ?? null,
         requestId: error.request_id ?? null,
         details: error.details ?? null,
       };
     }
   } catch {}
-  return { code: "error", message: text.slice(0, 300) || "The answer had no text.", requestId: null, details: null };
+  return { code: "error", message: text.slice(0, 300) || "The answer had no text.", param: null, requestId: null, details: null };
 }
 
 /** Seconds to wait, from a number or a date; null if there is none. @param {string | null} value @param {number} [nowMs] */

@@ -57,9 +57,9 @@ export function CopyButton({ text, label, words }) {
   </button>`;
 }
 
-/** A modal dialog with a heading and a close button; the place that had the focus gets it back.
- * @param {string} title @param {(close: () => void) => any} content */
-export function openDialog(title, content) {
+/** A modal dialog with a heading and a close button; the place that had the focus gets it back. A sticky one has no way out but its own.
+ * @param {string} title @param {(close: () => void) => any} content @param {{ isSticky?: boolean }} [options] */
+export function openDialog(title, content, { isSticky = false } = {}) {
   const dialog = document.createElement("dialog");
   const close = () => dialog.close();
   const titleId = `dialog-${Math.random().toString(36).slice(2)}`;
@@ -68,11 +68,14 @@ export function openDialog(title, content) {
     render(null, dialog);
     dialog.remove();
   });
-  dialog.addEventListener("click", (event) => event.target === dialog && close());
+  dialog.addEventListener(isSticky ? "cancel" : "click", (event) => {
+    if (isSticky) event.preventDefault();
+    else if (event.target === dialog) close();
+  });
   render(
     html`<div class="panel">
       <header><h2 id=${titleId}>${title}</h2>
-        <button class="btn ghost icon-only" type="button" aria-label="Close" onClick=${close}><${Icon} name="close" /></button>
+        ${!isSticky && html`<button class="btn ghost icon-only" type="button" aria-label="Close" onClick=${close}><${Icon} name="close" /></button>`}
       </header>
       ${content(close)}
     </div>`,

@@ -21,7 +21,7 @@ const BY_CODE = {
   },
   model_price_unknown: {
     title: "This model has no price, and a hard limit on cost applies.",
-    advice: "Choose a model that has a price. An administrator can also set one for this model, under /api/prices.",
+    advice: "Choose a model that has a price. An administrator can also set one for this model, on the page Prices.",
     actions: ["model", "retry"],
   },
   not_allowed: {

@@ -24,31 +24,37 @@ export function nextOrder(order, column) {
   return { id: column.id, direction: order.direction === "ascending" ? "descending" : "ascending" };
 }
 
-/** @param {{ label: string, columns: Column<any>[], rows: any[], keyOf: (row: any) => string, first: Order, foot?: any }} props */
-export function SortedTable({ label, columns, rows, keyOf, first, foot }) {
+/** `asCards`: on narrow screens each row is a card; `most`: rows that are shown. A column without a name does not sort.
+ * @param {{ label: string, columns: Column<any>[], rows: any[], keyOf: (row: any) => string, first: Order, foot?: any, asCards?: boolean | "compact", most?: number }} props */
+export function SortedTable({ label, columns, rows, keyOf, first, foot, asCards, most }) {
   const [order, setOrder] = useState(first);
   const by = columns.find((column) => column.id === order.id) ?? columns[0];
   return html`<div class="table-scroll" role="region" tabindex="0" aria-label=${`${label}: table`}>
-    <table class="data" aria-label=${label}>
-      <thead><tr>${columns.map(
-        (
-          column,
-        ) => html`<th key=${column.id} scope="col" class=${column.numeric ? "num" : null} aria-sort=${column.id === order.id ? order.direction : "none"}>
-          <button class="sort" type="button" onClick=${() => setOrder(nextOrder(order, column))}>${column.name}<span class="arrow" aria-hidden="true">${arrow(column, order)}</span></button>
-        </th>`,
-      )}</tr></thead>
-      <tbody>${sorted(rows, by, order.direction).map(
-        (row) =>
-          html`<tr key=${keyOf(row)}>${columns.map((column, index) => {
-            const inside = column.cell ? column.cell(row) : column.value(row);
-            return index === 0
-              ? html`<th scope="row" key=${column.id}>${inside}</th>`
-              : html`<td key=${column.id} class=${column.numeric ? "num" : null} data-column=${column.id} data-value=${column.value(row)}>${inside}</td>`;
-          })}</tr>`,
-      )}</tbody>
+    <table class=${`data ${asCards ? "rows" : ""} ${asCards === "compact" ? "compact" : ""}`} role="table" aria-label=${label}>
+      <thead role="rowgroup"><tr role="row">${columns.map((column) => html`<${Head} key=${column.id} column=${column} order=${order} setOrder=${setOrder} />`)}</tr></thead>
+      <tbody role="rowgroup">${sorted(rows, by, order.direction)
+        .slice(0, most)
+        .map(
+          (row) =>
+            html`<tr role="row" key=${keyOf(row)}>${columns.map((column, index) => {
+              const inside = column.cell ? column.cell(row) : column.value(row);
+              return index === 0
+                ? html`<th scope="row" role="rowheader" key=${column.id}>${inside}</th>`
+                : html`<td role="cell" key=${column.id} class=${column.numeric ? "num" : null} data-head=${column.name} data-column=${column.id} data-value=${column.value(row)}>${inside}</td>`;
+            })}</tr>`,
+        )}</tbody>
       ${foot}
     </table>
   </div>`;
+}
+
+/** @param {{ column: Column<any>, order: Order, setOrder: (order: Order) => void }} props */
+function Head({ column, order, setOrder }) {
+  const { id, name, numeric } = column;
+  if (!name) return html`<th role="columnheader" scope="col"><span class="sr">Actions</span></th>`;
+  return html`<th role="columnheader" scope="col" class=${numeric ? "num" : null} aria-sort=${id === order.id ? order.direction : "none"}>
+    <button class="sort" type="button" onClick=${() => setOrder(nextOrder(order, column))}>${name}<span class="arrow" aria-hidden="true">${arrow(column, order)}</span></button>
+  </th>`;
 }
 
 /** @param {Column<any>} column @param {Order} order */

@@ -18,7 +18,7 @@ SHAPES: dict[str, Any] = {
     "PriceOverride": _OVERRIDE,
     "PriceBook": {
         "at": "string", "version": "string", "maps": [_MAP], "overrides": ["@PriceOverride"],
-        "unpriced_in_use": [{"model": "string", "requests": "integer", "unpriced_requests": "integer"}],
+        "unpriced_in_use": [{"model": "string", "requests": "integer", "unpriced_requests": "integer", "priced_now": "boolean"}],
         "prices": [{
             "model": "string", "mode": "string", "context_window": "integer?", "price": _PRICE, "service_tiers": "object",
         }],

@@ -40,6 +40,9 @@ async def listed(request: Request) -> Response:
         _page, pricing, given.get("pattern") or "*", provider, at_ms, given.get("cursor", ""), limit + 1
     )
     unpriced = await unpriced_in_use(request.app.state.reader)
+    for one in unpriced:
+        vendor, _, name = str(one["model"]).partition("/")
+        one["priced_now"] = pricing.book.usual_price(vendor, name, at_ms) is not None
     return answer({
         "at": iso_z(at_ms),
         "version": pricing.book.version,
