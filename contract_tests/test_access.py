@@ -7,6 +7,7 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from administrator import ADMIN_KEY, Administrator, TestKey, bearer
@@ -122,7 +123,7 @@ class World:
 class Rule:
     """Who may, with which body; `hides` from members what is not theirs; `found`: what those who may are answered.
 
-    `private`: not even administrators reach what somebody else has.
+    `private`: not even administrators reach what somebody else has. `is_endless`: a stream that the client ends.
     """
 
     allowed: frozenset[str]
@@ -130,6 +131,7 @@ class Rule:
     hides: bool = False
     found: int = 200
     private: bool = False
+    is_endless: bool = False
 
     def status(self, role: str, own: bool) -> int:
         if role not in self.allowed:
@@ -207,6 +209,9 @@ TABLE: dict[tuple[str, str], Rule] = {
     ("DELETE", "/api/prices/maps/{version}"): Rule(ADMINS, found=404),
     ("POST", "/api/prices/recompute"): Rule(ADMINS, {"from": "2020-01-01", "to": "2020-01-02"}),
     ("GET", "/api/audit"): Rule(READERS),
+    ("GET", "/api/alerts"): Rule(READERS),
+    ("GET", "/api/events"): Rule(EVERYBODY, is_endless=True),
+    ("GET", "/api/what-if"): Rule(EVERYBODY),
     ("GET", "/metrics"): Rule(READERS),
     ("GET", "/health"): Rule(NOBODY),
     ("GET", "/health/live"): Rule(NOBODY),
@@ -225,6 +230,14 @@ def world(tmp_path_factory: pytest.TempPathFactory, mock: Mock) -> Iterator[Worl
 def described(api: ApiService) -> list[tuple[str, str]]:
     paths = get_json(f"{api.url}/openapi.json")[1]["paths"]
     return [(method.upper(), path) for path, methods in paths.items() for method in methods if method != "parameters"]
+
+
+def asked(method: str, url: str, rule: Rule, headers: dict[str, str]) -> tuple[int, Any]:
+    """Status and answer; of an endless one only its status."""
+    if not rule.is_endless:
+        return send_json(method, url, rule.body, headers)
+    with httpx.stream(method, url, headers=headers) as reply:
+        return reply.status_code, None
 
 
 def filled(world: World, path: str, role: str, own: bool) -> str:
@@ -248,7 +261,7 @@ def test_every_route_serves_whom_it_is_for_and_nobody_else(world):
             for own in (True, False) if "{" in path else (True,):
                 for headers in carried(world, role):
                     url = world.api.url + filled(world, path, role, own)
-                    status, answer = send_json(method, url, rule.body, headers)
+                    status, answer = asked(method, url, rule, headers)
                     checked += 1
                     if status != rule.status(role, own):
                         wrong.append((method, path, role, own, list(headers), status, str(answer)[:200]))
@@ -316,6 +329,7 @@ def reads(world: World, key: TestKey) -> Iterator[tuple[str, int, str]]:
     for form in ("csv", "jsonl"):
         paths += [f"/api/usage/export?format={form}&{span}&{chosen}" for chosen in filters]
         paths += [f"/api/usage/export?format={form}&{span}&rows=groups&group_by={group}" for group in groups]
+    paths += [f"/api/what-if?{span}&instead=demo/priced&{chosen}" for chosen in filters]
     paths += ["/api/me", "/api/models", "/v1/models", "/api/conversations", "/api/conversations?q=secret"]
     paths += [f"/api/conversations/{name}" for name in ("of-bob", "of-admin", "of-owner")]
     for path in paths:
@@ -427,7 +441,7 @@ def test_a_limited_key_is_limited_on_every_route_and_under_every_name_of_a_model
         if "health" in path or path in {"/openapi.json", "/docs", "/api/models", "/v1/chat/completions"}:
             continue
         target = world.api.url + filled(world, path, "member", own=True)
-        status, _ = send_json(method, target, TABLE[method, path].body, key.headers)
+        status, _ = asked(method, target, TABLE[method, path], key.headers)
         assert status == 403, (method, path, status)
 
 

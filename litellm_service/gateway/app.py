@@ -99,9 +99,8 @@ class Gateway:
         self._health = Health(self._parts)
         self._calling = self._calling_routes(self._pipeline(), identity)
         self._listed = ModelList(rows, self._models, self._prices, missing(settings), self._other_names())
-        live = Live(self.store.open_holds, lambda: self.store.figures()["operations"], lambda: self._health.ready)
         dispatcher = Dispatcher(
-            self._calling, other_routes(self._health, self._listed, live, identity), SimpleNamespace(state=self._state)
+            self._calling, other_routes(self._health, self._listed, identity), SimpleNamespace(state=self._state)
         )
         self.asgi: App = _with_lifespan(
             Guard(dispatcher, allowed_hosts=settings.allowed_hosts, cors_origins=settings.server.cors_origins),
@@ -212,6 +211,7 @@ class Gateway:
             metrics=lambda: self._metrics.text(self._gauges),
             open_mode=open_mode,
             store_content=self._settings.store.store_content,
+            live=Live(self.store.open_holds, lambda: self.store.figures()["operations"], lambda: self._health.ready),
             webhook_url=self._settings.server.gateway_webhook_url,
             max_body_bytes=self._settings.server.max_body_bytes,
             providers=lambda: [

@@ -20,6 +20,16 @@ MOST_WATCHERS = 64
 MOST_LISTED = 50
 
 
+async def events(request: Request) -> Response:
+    """An event at once and after each change, at most two a second; a comment every five seconds."""
+    p.refuse_unknown(request.query_params, ())
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    live: Live = request.app.state.live
+    if request.method == "HEAD":
+        return Response(headers=headers, media_type="text/event-stream")
+    return StreamingResponse(live.open(p.owner(request)), media_type="text/event-stream", headers=headers)
+
+
 class Live:
     """`holds`: what runs; `changes`: a number that grows with whatever is written; `is_ready`: false while the service stops."""
 
@@ -31,13 +41,11 @@ class Live:
         self._is_ready = is_ready
         self._watchers = 0
 
-    async def events(self, request: Request) -> Response:
-        """An event at once and after each change, at most two a second; a comment every five seconds."""
-        p.refuse_unknown(request.query_params, ())
+    def open(self, owner: Owner | None) -> AsyncIterator[bytes]:
+        """A stream of events, of an owner's requests alone where there is one; raises `Overloaded` where too many are open."""
         if self._watchers >= MOST_WATCHERS:
             raise Overloaded(f"{MOST_WATCHERS} streams of events are open already; close one.", retry_after_s=30)
-        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(self._written(p.owner(request)), media_type="text/event-stream", headers=headers)
+        return self._written(owner)
 
     async def _written(self, owner: Owner | None) -> AsyncIterator[bytes]:
         self._watchers += 1

@@ -166,6 +166,21 @@ DOCS = (
     ),
     Doc(
         method="GET",
+        path="/api/what-if",
+        reply="WhatIf",
+        title="What it would have cost on another model",
+        about="The stored usage at the usual prices of today of each `instead`, by model and in total. `notes` say what "
+        "is not the same there, `left_out` what no chat model could have answered. The difference is null where "
+        "a request is not priced.",
+        parameters={
+            "from": _RANGE["from"],
+            "to": _RANGE["to"],
+            "instead": "a model; repeat it for several, up to 8",
+            **_FILTERS,
+        },
+    ),
+    Doc(
+        method="GET",
         path="/api/stats",
         reply="Stats",
         title="Totals across all users",

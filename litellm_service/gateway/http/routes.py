@@ -16,6 +16,7 @@ from gateway.http import (
     conversations,
     export,
     gemini,
+    live,
     metrics,
     openai,
     openapi,
@@ -25,12 +26,12 @@ from gateway.http import (
     stored_responses,
     uploads,
     usage,
+    what_if,
 )
 from gateway.http.admin import alerts, audit, budgets, keys, limits, me, prices
 from gateway.http.answering import CallingRoute, Parse
 from gateway.http.charging import check_route
 from gateway.http.health import Health
-from gateway.http.live import Live
 from gateway.http.models import ModelList
 from gateway.http.operation_answers import PassedWire
 from gateway.http.protocol import HEADERS
@@ -69,7 +70,7 @@ READERS: Roles = frozenset({"admin", "viewer"})
 ADMINS: Roles = frozenset({"admin"})
 
 
-def routes(health: Health, models: ModelList, live: Live, identity: Identity) -> list[Route]:
+def routes(health: Health, models: ModelList, identity: Identity) -> list[Route]:
     """Everything but the calling routes."""
     table: list[tuple[str, str, Roles, Endpoint]] = [
         ("GET", "/api/models", EVERYBODY, models.seed),
@@ -77,6 +78,7 @@ def routes(health: Health, models: ModelList, live: Live, identity: Identity) ->
         ("GET", "/v1/models/{model:path}", EVERYBODY, models.openai_one),
         ("GET", "/api/usage", EVERYBODY, usage.usage),
         ("GET", "/api/usage/export", EVERYBODY, export.export),
+        ("GET", "/api/what-if", EVERYBODY, what_if.what_if),
         ("GET", "/api/stats", EVERYBODY, usage.stats),
         ("GET", "/api/user/{user_id}/usage", EVERYBODY, usage.user_usage),
         ("GET", "/api/requests", EVERYBODY, requests.request_list),

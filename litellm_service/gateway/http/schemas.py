@@ -121,6 +121,22 @@ SHAPES: dict[str, Shape] = {
     },
     **conversations.SHAPES,
     **administering.SHAPES,
+    "WhatIf": {
+        "from": "string", "to": "string", "assumptions": ["string"],
+        "compared": {
+            **dict.fromkeys(("requests", "unpriced_requests", "prompt_tokens", "cached_tokens", "completion_tokens"), "integer"),
+            "cost_usd": "number?", "cost_nano_usd": "integer?",
+        },
+        "left_out": [{"model": "string", "requests": "integer", "reason": "string"}],
+        "candidates": [{
+            "model": "string", "price": "object?", "cost_usd": "number?", "cost_nano_usd": "integer?", "difference_usd": "number?",
+            "difference_nano_usd": "integer?", "change": "number?", "notes": [{"code": "string", "text": "string"}],
+            "models": [{
+                "model": "string", "requests": "integer", "unpriced_requests": "integer", "cost_usd": "number?",
+                "cost_nano_usd": "integer?", "instead_usd": "number?", "instead_nano_usd": "integer?",
+            }],
+        }],
+    },
     "Status": {
         "type": "string", "at": "string", "changes": "integer", "running_requests": "integer",
         "running": [{

@@ -195,6 +195,11 @@ def cost_nano_usd(price: Price, usage: Usage) -> int:
     return nano_from_pico(_cost_pico_usd(_rates(price, usage.prompt_tokens), usage))
 
 
+def traffic_cost_nano_usd(price: Price, usage: Usage, requests: int) -> int:
+    """What this many calls cost together at the usual rates: where a prompt was long, nobody knows of a sum."""
+    return nano_from_pico(_cost_pico_usd(price.rates, usage) + (requests - 1) * price.rates.request)
+
+
 def _rates(price: Price, prompt_tokens: int) -> Rates:
     found = price.rates
     for tier in price.tiers:

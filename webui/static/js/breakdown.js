@@ -1,7 +1,7 @@
 // Usage by one dimension: bars to compare, a table with every figure.
-import { label, MEASURES } from "./chart.js";
-import { addFilter, nowMs, span, usagePath, view } from "./controls.js";
-import { html, Icon, useState } from "./core.js";
+import { MEASURES } from "./chart.js";
+import { addFilter, nameKeys, nowMs, span, usagePath, valueWords, view } from "./controls.js";
+import { html, Icon, useEffect, useState } from "./core.js";
 import { atLeast, cost, count, duration, exactCost, percent } from "./format.js";
 import { Card, useLoaded } from "./loading.js";
 import { SortedTable } from "./table.js";
@@ -23,6 +23,9 @@ const isUnpriced = ({ totals }, { field }) => field === "cost_nano_usd" && total
 /** @param {{ dimension: string, title: string, most?: number }} props */
 export function Breakdown({ dimension, title, most = MOST_BARS }) {
   const [asTable, setAsTable] = useState(false);
+  useEffect(() => {
+    if (dimension === "key_id") nameKeys();
+  }, [dimension]);
   const loaded = useLoaded(
     usagePath(span.value, { group_by: dimension, bucket: "month", ...(asTable ? { limit: "1000" } : {}) }),
     nowMs.value,
@@ -48,8 +51,8 @@ function Bars({ data, dimension, measure, title, most, onAll }) {
     const name = group.key[dimension];
     const value = group.totals[field];
     const length = `${Math.max(value ? 1 : 0, ((value ?? 0) / longest) * 100).toFixed(2)}%`;
-    return html`<li key=${name}><button type="button" title=${`Show only ${dimensionName(dimension)} ${label(name)}`} onClick=${() => addFilter(dimension, name)} data-name=${name} data-value=${value}>
-      <span class="name">${label(name)}</span>
+    return html`<li key=${name}><button type="button" title=${`Show only ${dimensionName(dimension)} ${valueWords(dimension, name)}`} onClick=${() => addFilter(dimension, name)} data-name=${name} data-value=${value}>
+      <span class="name">${valueWords(dimension, name)}</span>
       <span class="track"><span class=${`fill ${className}`} style=${{ width: length }}></span></span>
       <span class="num">${words(group, measure)}</span><span class="num share">${value == null || (!value && isUnpriced(group, measure)) ? "" : percent(sum ? value / sum : 0)}</span>
     </button></li>`;
@@ -75,15 +78,15 @@ function Table({ data, dimension, title }) {
     {
       id: "name",
       name: capital(dimensionName(dimension)),
-      value: (/** @type {Group} */ group) => label(group.key[dimension]),
+      value: (/** @type {Group} */ group) => valueWords(dimension, group.key[dimension]),
       sum: String,
       cell: (/** @type {Group} */ group) =>
-        html`<button class="cell-filter" type="button" title="Show only these" onClick=${() => addFilter(dimension, group.key[dimension])}>${label(group.key[dimension])}</button>`,
+        html`<button class="cell-filter" type="button" title="Show only these" onClick=${() => addFilter(dimension, group.key[dimension])}>${valueWords(dimension, group.key[dimension])}</button>`,
     },
     {
       ...figure("requests", "Requests", (t) => t.requests, count),
       cell: (/** @type {Group} */ group) =>
-        html`<a href=${listOf(group.key[dimension])} aria-label=${`${count(group.totals.requests)}, list the requests of ${label(group.key[dimension])}`}>${count(group.totals.requests)}</a>`,
+        html`<a href=${listOf(group.key[dimension])} aria-label=${`${count(group.totals.requests)}, list the requests of ${valueWords(dimension, group.key[dimension])}`}>${count(group.totals.requests)}</a>`,
     },
     figure("in", "Tokens in", (t) => t.prompt_tokens, count),
     figure("cached", "Cached", (t) => t.cached_tokens, count),

@@ -1,5 +1,5 @@
 // Range, zone and filters: the row at the head of the usage and request pages, and the state behind it.
-import { getJson } from "./api.js";
+import { getJson, me } from "./api.js";
 import { label } from "./chart.js";
 import { computed, html, Icon, signal, useEffect, useId, useRef, useState } from "./core.js";
 import { compact, statusWords } from "./format.js";
@@ -36,11 +36,27 @@ export function refresh() {
 /** @param {string} dimension @param {string} value */
 export const addFilter = (dimension, value) => show({ filters: withFilter(view.value.filters, dimension, value) });
 
+/** What keys are called, by id, for whoever may know. @type {import("./core.js").Signal<Map<string, string>>} */
+const keyNames = signal(new Map([["admin", "admin key"]]));
+let isAsked = false;
+
+/** Ask once what keys are called; ids do where nobody may say. */
+export function nameKeys() {
+  if (isAsked || me.peek()?.role === "member") return;
+  isAsked = true;
+  getJson("/api/keys?limit=1000").then(
+    ({ keys }) => {
+      keyNames.value = new Map([...keyNames.value, ...keys.map((/** @type {any} */ { id, name }) => [id, name])]);
+    },
+    () => {},
+  );
+}
+
 /** What people read for a value of a dimension. @param {string} dimension @param {string} value */
-export const valueWords = (dimension, value) =>
-  dimension === "http_status"
-    ? `${value} ${statusWords(value)}`.trim()
-    : label(dimension === "key_id" && value === "admin" ? "admin key" : value);
+export function valueWords(dimension, value) {
+  if (dimension === "http_status") return `${value} ${statusWords(value)}`.trim();
+  return label((dimension === "key_id" && keyNames.value.get(value)) || value);
+}
 
 /** @param {number} ms */
 const iso = (ms) => new Date(ms).toISOString().replace(".000Z", "Z");
@@ -162,6 +178,7 @@ function FilterPanel({ close }) {
   useEffect(() => {
     const stop = new AbortController();
     setFound(null);
+    if (dimension === "key_id") nameKeys();
     if (dimension === "status") return setFound(["success", "error"].map((name) => ({ name, requests: -1 })));
     getJson(usagePath(span.value, { group_by: dimension, bucket: "month" }, {}), { signal: stop.signal }).then(
       ({ groups }) =>
@@ -195,6 +212,7 @@ function FilterPanel({ close }) {
 
 function Chips() {
   const pairs = filterPairs(view.value.filters);
+  if (view.value.filters.key_id) nameKeys();
   return html`${pairs.map(
     ([
       dimension,
@@ -203,6 +221,22 @@ function Chips() {
       onClick=${() => show({ filters: withoutFilter(view.value.filters, dimension, value) })}><span class="quiet">${dimensionName(dimension)}</span> <span class="chip-value">${valueWords(dimension, value)}</span><${Icon} name="close" /></button>`,
   )}
   ${pairs.length > 1 && html`<button class="btn ghost" type="button" onClick=${() => show({ filters: {} })}>Clear all</button>`}`;
+}
+
+/** What can be taken home: everything of the view. @type {[string, string, string][]} */
+const EXPORTS = [
+  ["csv", "requests", "Requests as CSV"],
+  ["jsonl", "requests", "Requests as JSON Lines"],
+  ["csv", "groups", "Sums as CSV"],
+  ["jsonl", "groups", "Sums as JSON Lines"],
+];
+
+function ExportPanel() {
+  /** @param {string} rows @returns {Record<string, string>} */
+  const more = (rows) => (rows === "groups" ? { rows, group_by: view.value.group, bucket: bucketOf(span.value) } : { rows });
+  return html`<div class="panel export-panel"><p class="hint">${rangeName(view.value)}, ${view.value.zone}${filterPairs(view.value.filters).length ? ", with the filters" : ""}. Never what was said.</p>
+    ${EXPORTS.map(([format, rows, words]) => html`<a class="btn ghost" download href=${`/api/usage/export?${queryOf(span.value, { format, tz: view.value.zone, ...more(rows) })}`}><${Icon} name="file" />${words}</a>`)}
+  </div>`;
 }
 
 /** The row of controls; what a page adds comes as children, at its end. @param {{ children?: any }} props */
@@ -214,6 +248,6 @@ export function Controls({ children }) {
     <//>
     <${Chips} />
     <${PanelButton} name="Add a filter" className="ghost" words="Add filter">${(/** @type {() => void} */ close) => html`<${FilterPanel} close=${close} />`}<//>
-    ${children && html`<div class="controls-end">${children}</div>`}
+    <div class="controls-end">${children}<${PanelButton} name="Export" words="Export">${() => html`<${ExportPanel} />`}<//></div>
   </div>`;
 }

@@ -130,6 +130,7 @@ function useRequests(limit) {
 function useLive(rows, add, limit) {
   const [waiting, setWaiting] = useState(/** @type {Row[]} */ ([]));
   const [fresh, setFresh] = useState(/** @type {Set<string>} */ (new Set()));
+  const [InFlight, setInFlight] = useState(/** @type {any} */ (null));
   const held = useRef(false);
   const known = useRef(rows);
   known.current = rows;
@@ -141,30 +142,47 @@ function useLive(rows, add, limit) {
     add(more);
   };
   useEffect(() => {
-    if (!live) return;
+    if (!live) return setInFlight(null);
     let timer = 0;
-    let stopped = false;
-    const poll = async () => {
-      if (!document.hidden) {
-        const page = await getJson(listPath(null, limit)).catch(() => ({ requests: [] }));
-        const ids = new Set(known.current.map((row) => row.request_id));
-        const more = page.requests.filter((/** @type {Row} */ row) => !ids.has(row.request_id));
-        if (stopped) return;
-        if (more.length) held.current ? setWaiting(more) : take(more);
-      }
-      timer = setTimeout(poll, LIVE_MS);
-    };
-    poll();
-    return () => {
-      stopped = true;
+    let isStopped = false;
+    let isAsking = false;
+    let isBehind = false;
+    const look = async () => {
       clearTimeout(timer);
+      isBehind = isAsking;
+      if (isAsking || document.hidden || isStopped) return;
+      isAsking = true;
+      const page = await getJson(listPath(null, limit)).catch(() => ({ requests: [] }));
+      isAsking = false;
+      if (isStopped) return;
+      const ids = new Set(known.current.map((row) => row.request_id));
+      const more = page.requests.filter((/** @type {Row} */ row) => !ids.has(row.request_id));
+      if (more.length) held.current ? setWaiting(more) : take(more);
+      if (isBehind) look();
+    };
+    // Without events it is asked for again and again.
+    const lost = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => look().then(lost), LIVE_MS);
+    };
+    let stop = () => {};
+    look();
+    import("./live.js").then(({ follow, InFlight }) => {
+      if (isStopped) return;
+      stop = follow(look, lost);
+      setInFlight(() => InFlight);
+    }, lost);
+    return () => {
+      isStopped = true;
+      clearTimeout(timer);
+      stop();
     };
   }, [live, view.value]);
   /** @param {boolean} on */
   const hold = (on) => {
     held.current = on;
   };
-  return { waiting, fresh, hold, take: () => take(waiting) };
+  return { waiting, fresh, hold, take: () => take(waiting), InFlight };
 }
 
 /** The list with its search and paging. @param {{ limit: number, title: string }} props */
@@ -178,6 +196,7 @@ export function RequestList({ limit, title }) {
       ${live.waiting.length > 0 && html`<button class="chip" type="button" onClick=${live.take}>${live.waiting.length} new ↑</button>`}
       <${SearchField} onSearch=${setSearched} />
     </header>
+    ${live.InFlight && html`<${live.InFlight} />`}
     ${searched ? html`<${Found} prefix=${searched} />` : html`<div onPointerEnter=${() => live.hold(true)} onPointerLeave=${() => live.hold(false)}><${Pages} list=${list} fresh=${live.fresh} title=${title} /></div>`}
   </section>`;
 }

@@ -12,10 +12,12 @@ export const DIMENSIONS = [
   ["http_status", "HTTP status"],
 ];
 export const GROUPS = ["model", "application_id", "provider", "user_id"];
+export const MOST_INSTEAD = 4;
 export const MEASURES = ["spend", "requests", "tokens"];
 
 /** @typedef {Record<string, string[]>} Filters by dimension, values in the order they were added
- * @typedef {{ range: string, from: string, to: string, zone: string, group: string, measure: string, filters: Filters }} View */
+ * @typedef {{ range: string, from: string, to: string, zone: string, group: string, measure: string, instead: string[], filters: Filters }} View
+ * `instead`: models to compare the cost with */
 
 /** @param {string} dimension */
 export const dimensionName = (dimension) => DIMENSIONS.find(([name]) => name === dimension)?.[1] ?? dimension;
@@ -38,6 +40,7 @@ export function readView(search, defaultZone = localZone()) {
     zone: zone && isZone(zone) ? zone : defaultZone,
     group: oneOf(given.get("group"), GROUPS),
     measure: oneOf(given.get("measure"), MEASURES),
+    instead: [...new Set(given.getAll("instead"))].slice(0, MOST_INSTEAD),
     filters: readFilters(given),
   };
 }
@@ -74,6 +77,7 @@ export function writeView(view) {
   params.set("tz", view.zone);
   if (view.group !== GROUPS[0]) params.set("group", view.group);
   if (view.measure !== MEASURES[0]) params.set("measure", view.measure);
+  for (const model of view.instead) params.append("instead", model);
   for (const [name, value] of filterPairs(view.filters)) params.append(name, value);
   return params.toString().replaceAll("%2F", "/").replaceAll("%3A", ":");
 }

@@ -8,7 +8,7 @@ import { atLeast, compact, cost, count, DASH, duration, exactCost, percent, unpr
 import { Card, Failure, Skeleton, useLoaded } from "./loading.js";
 import { bucketOf, change, dayOf, dayText, isOpen, previousName, previousSpan, rangeName } from "./ranges.js";
 import { clockTime, isLive, RequestList } from "./requestlist.js";
-import { startShell } from "./shell.js";
+import { missingModule, startShell } from "./shell.js";
 import { BucketTable, Choice, Failures, Latency, narrowedTo, TableSwitch } from "./trends.js";
 import { dimensionName, filterPairs, GROUPS, writeView } from "./urlstate.js";
 
@@ -247,11 +247,24 @@ function Page() {
         <${Breakdown} dimension="model" title="By model" />
         <${Breakdown} dimension="provider" title="By provider" />
         <${Breakdown} dimension="user_id" title="Top users" />
-        <${Latency} loaded=${loaded} /><${Failures} loaded=${loaded} />`
+        <${Latency} loaded=${loaded} /><${Failures} loaded=${loaded} />
+        <${Breakdown} dimension="key_id" title="By key" />
+        <${Later} module=${whatIf} />`
       }
     </div>
     <${RequestList} limit=${20} title="Recent requests" />`;
 }
+
+/** A part of the page that is loaded once the rest is there. @param {{ module: () => Promise<any> }} props */
+function Later({ module }) {
+  const [Part, setPart] = useState(/** @type {any} */ (null));
+  useEffect(() => {
+    const idle = globalThis.requestIdleCallback ?? ((/** @type {() => void} */ work) => setTimeout(work, 200));
+    idle(() => module().then((part) => setPart(() => part), missingModule));
+  }, []);
+  return Part && html`<${Part} />`;
+}
+const whatIf = async () => (await import("./whatif.js")).WhatIf;
 
 /** @param {{ loaded: import("./loading.js").Loaded }} props */
 function Freshness({ loaded }) {

@@ -12,7 +12,7 @@ test("a view survives its address", () => {
 
 test("what an address names wrongly has its default", () => {
   const view = readView("?range=9y&tz=Mars/Base&group=colour&measure=joy&status=odd", "UTC");
-  assert.deepEqual(view, { range: "30d", from: "", to: "", zone: "UTC", group: "model", measure: "spend", filters: {} });
+  assert.deepEqual(view, { range: "30d", from: "", to: "", zone: "UTC", group: "model", measure: "spend", instead: [], filters: {} });
   assert.equal(readView("?range=custom&from=2026-11-05&to=2026-11-01", "UTC").range, "30d");
 });
 
