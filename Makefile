@@ -1,6 +1,6 @@
 # The commands of the project. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix bench bench-quick verify lock
+.PHONY: help run test check fix bench bench-quick verify pictures lock
 PY := .venv/bin/python
 # Test files that run side by side; each worker takes them in their order, the browser last.
 WORKERS ?= 2
@@ -39,6 +39,11 @@ verify: ## the long form of the tests; writes docs/verification.md
 	@scripts/environment.sh dev
 	@scripts/system_parts.sh test
 	@$(PY) -m contract_tests.verify $(ARGS)
+
+pictures: ## take the pictures of README and docs anew
+	@scripts/environment.sh dev
+	@scripts/system_parts.sh test
+	@$(PY) scripts/pictures.py
 
 lock: ## pin every dependency with its hashes (ARGS=--upgrade takes the newest)
 	@scripts/environment.sh dev

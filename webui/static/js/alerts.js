@@ -57,7 +57,7 @@ function Page() {
               ) => html`<li class="entry" key=${alert.id} data-testid="alert"><p><time class="num caption" datetime=${alert.at}>${dayTime(alert.at, localZone())}</time>
               <span>${wordsOf(alert, keyName)}</span> <${Delivery} alert=${alert} hasWebhook=${data.webhook !== null} /></p></li>`,
             )}</ol>`
-          : html`<p class="empty">Nothing to tell yet. A <a href="/budgets">budget</a> tells when it crosses one of its thresholds, at 80% and 100% if you do not say otherwise.</p>`
+          : html`<p class="empty"><span>Nothing to tell yet. A <a href="/budgets">budget</a> tells when it crosses one of its thresholds, at 80% and 100% if you do not say otherwise.</span></p>`
       }
       ${older.problem && html`<p class="banner err" role="alert">${older.problem}</p>`}
       ${older.next && html`<p class="paging"><button class="btn" type="button" onClick=${more}>Older alerts</button></p>`}`;

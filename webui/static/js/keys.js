@@ -289,7 +289,8 @@ function Keys() {
   return html`<${Card} name="keys" title="Keys" loaded=${loaded} tools=${tools}>${(/** @type {Key[]} */ keys) => {
     const wanted = keys.filter(isWanted);
     if (!keys.length) return html`<${NoKeys} />`;
-    if (!wanted.length) return html`<p class="empty">No key matches.${!withClosed && " Blocked and expired ones are not shown."}</p>`;
+    if (!wanted.length)
+      return html`<p class="empty"><span>No key matches.${!withClosed && " Blocked and expired ones are not shown."}</span></p>`;
     return html`<${SortedTable} label="Keys" columns=${columnsOf(used, nowMs)} rows=${wanted} keyOf=${(/** @type {Key} */ key) => key.id} first=${{ id: "name", direction: "ascending" }} asCards />`;
   }}<//>`;
 }
