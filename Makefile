@@ -1,6 +1,6 @@
 # The commands of the project. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix bench bench-quick verify pictures lock
+.PHONY: help run test check fix bench bench-quick verify webui-static pictures lock
 PY := .venv/bin/python
 # Test files that run side by side; each worker takes them in their order, the browser last.
 WORKERS ?= 2
@@ -39,6 +39,10 @@ verify: ## the long form of the tests; writes docs/verification.md
 	@scripts/environment.sh dev
 	@scripts/system_parts.sh test
 	@$(PY) -m contract_tests.verify $(ARGS)
+
+webui-static: ## write the console for static hosting (API=https://… says where the API service is; OUT=webui/dist)
+	@scripts/environment.sh run
+	@cd webui && LITELLM_API_URL=$(or $(API),http://localhost:5000) ../$(PY) app.py --write-static $(abspath $(or $(OUT),webui/dist))
 
 pictures: ## take the pictures of README and docs anew
 	@scripts/environment.sh dev

@@ -191,9 +191,10 @@ def test_what_is_said_while_the_service_is_away_is_kept_once_it_is_back(
         id_ = kept(page, mark)[0]["id"]
 
         def said() -> str:
-            return str(page.request.get(f"{origin(page)}/api/conversations/{id_}").json()["messages"][-1]["text"])
+            found = page.request.get(f"{origin(page)}/api/conversations/{id_}").json()
+            return str(found["messages"][-1].get("text", "")) if "messages" in found else ""
 
-        wait_until(lambda: " ".join(said().split()) == " ".join(text.split()))
+        wait_until(lambda: " ".join(said().split()) == " ".join(text.split()), deadline_s=10)
 
 
 def test_where_no_content_is_stored_chats_stay_in_the_browser(open_page: OpenPage, tmp_path: Path, mock: Mock) -> None:
@@ -227,11 +228,13 @@ def test_the_palette_finds_chats_models_pages_and_commands(page: Page) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("#model-button")).to_have_attribute("data-model", "demo/story")
     page.keyboard.press("Control+k")
+    expect(field).to_be_focused()
     page.keyboard.type(mark)
     expect(page.get_by_role("option").filter(has_text=mark)).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.keyboard.press("Control+k")
+    expect(field).to_be_focused()
     page.keyboard.type("usage")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/usage"))

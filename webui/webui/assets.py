@@ -77,6 +77,10 @@ class Assets:
         """Where the browser finds a file; raises `KeyError` if there is none of that name."""
         return f"{self.prefix}/{self._assets[name].name}"
 
+    def files(self) -> dict[str, bytes]:
+        """Every file by its path below the address of the tree."""
+        return {name: asset.body for name, asset in self._assets.items()}
+
     def modules(self, entry: str) -> list[str]:
         """The entry module and all that it imports statically, by name, nearest first."""
         found: dict[str, None] = {}

@@ -5,10 +5,11 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import uvicorn
 
-from webui import __version__
+from webui import __version__, hosting
 from webui.server import build
 from webui.settings import Settings, SettingsError, is_everywhere, load
 
@@ -36,14 +37,35 @@ def main(arguments: Sequence[str] = (), *, host: str = "127.0.0.1", port: int = 
     )
     parser.add_argument("--dev", action="store_true", help="read templates and static files anew on each page; /ui/kit")
     parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument(
+        "--write-static",
+        type=Path,
+        metavar="DIR",
+        help="write a build for static hosting that calls LITELLM_API_URL, and end",
+    )
     given = parser.parse_args(arguments)
     try:
         settings = load(os.environ, host=host, port=port, dev=given.dev)
+        if given.write_static is not None:
+            return _write_static(given.write_static, settings.api_url)
         listening = _listen(settings)
     except SettingsError as error:
         sys.stderr.write(f"Cannot start: {error}\n")
         return 2
     return _serve(settings, listening)
+
+
+def _write_static(folder: Path, api_url: str) -> int:
+    try:
+        count = hosting.write(folder, api_url)
+    except OSError as error:
+        sys.stderr.write(f"Cannot write: {error}\n")
+        return 1
+    sys.stderr.write(
+        f"{count} files in {folder}. They call the API service at {api_url}: "
+        "add the address from which you serve them to CORS_ORIGINS there.\n"
+    )
+    return 0
 
 
 def run() -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
@@ -78,13 +79,27 @@ class Pages:
         )
         self.assets = Assets(folder("static"))
 
-    def show(self, page: Page, request: Request, *, status: int = 200, **values: object) -> Response:
+    def show(self, page: Page, request: Request, *, status: int = 200, **values: Any) -> Response:
         """A page as HTML with an ETag, or 304."""
         if self._dev:
             self.assets = Assets(folder("static"))
-        theme = request.cookies.get("theme")
         session: Session | None = request.scope.get("session")
-        html = self._environment.get_template(page.template).render(
+        html = self.html(page, request.cookies.get("theme"), session, **values)
+        etag = f'"{hashlib.sha256(html.encode()).hexdigest()[:20]}"'
+        headers = {
+            "etag": etag,
+            "cache-control": "no-cache" if session is None else "private, no-cache",
+            "vary": "cookie, accept-encoding",
+        }
+        if status == 200 and etag in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        return Response(html, status, headers, "text/html; charset=utf-8")
+
+    def html(
+        self, page: Page, theme: str | None, session: Session | None, *, hosted: str = "", **values: object
+    ) -> str:
+        """A page's text; `hosted` is the content security policy of a build for static hosting, which writes it into the page."""
+        return self._environment.get_template(page.template).render(
             page=page,
             theme=theme if theme in THEMES else None,
             asset=self.assets.url,
@@ -95,17 +110,9 @@ class Pages:
             navigation=_navigation("admin" if session is None else session.person.role),
             version=__version__,
             dev=self._dev,
+            hosted=hosted,
             **values,
         )
-        etag = f'"{hashlib.sha256(html.encode()).hexdigest()[:20]}"'
-        headers = {
-            "etag": etag,
-            "cache-control": "no-cache" if session is None else "private, no-cache",
-            "vary": "cookie, accept-encoding",
-        }
-        if status == 200 and etag in request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
-        return Response(html, status, headers, "text/html; charset=utf-8")
 
     def static(self, request: Request) -> Response:
         """`/static/{hash}/{path}`."""

@@ -14,7 +14,8 @@ log = logging.getLogger(__name__)
 _PREFLIGHT_AGE_S = b"600"
 _EXPOSED = (
     b"x-request-id, x-gateway-cost-usd, x-gateway-cost-source, x-gateway-provider, x-gateway-model, retry-after, "
-    b"idempotent-replayed, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
+    b"x-gateway-attempts, idempotent-replayed, "
+    b"x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
     b"x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens"
 )
 

@@ -91,7 +91,9 @@ function Palette({ close }) {
     const timer = setTimeout(() => findChats(query).then(setFound, () => {}), SEARCH_AFTER_MS);
     return () => clearTimeout(timer);
   }, [query]);
-  const titles = ranked([...actions(), ...pages(), ...chatEntries(chats.value), ...modelEntries()], query);
+  /** @param {string} words */
+  const fitting = (words) => ranked([...actions(), ...pages(), ...chatEntries(chats.value), ...modelEntries()], words);
+  const titles = fitting(query);
   const known = new Set(titles.map(({ id }) => id));
   const inText = chatEntries(found)
     .filter(({ id }) => !known.has(id))
@@ -115,7 +117,9 @@ function Palette({ close }) {
       document.getElementById(`command-${to}`)?.scrollIntoView({ block: "nearest" });
     } else if (event.key === "Enter") {
       event.preventDefault();
-      take(entries[chosen]);
+      // Enter may come before what was typed is drawn.
+      const typed = /** @type {HTMLInputElement} */ (event.currentTarget).value;
+      take(typed === query ? entries[chosen] : fitting(typed)[0]);
     }
   };
   return html`<div class="palette">
