@@ -44,10 +44,10 @@ webui-static: ## write the console for static hosting (API=https://… says wher
 	@scripts/environment.sh run
 	@cd webui && LITELLM_API_URL=$(or $(API),http://localhost:5000) ../$(PY) app.py --write-static $(abspath $(or $(OUT),webui/dist))
 
-pictures: ## take the pictures of README and docs anew
+pictures: ## take the pictures of README and docs anew (ARGS="usage keys" takes only these)
 	@scripts/environment.sh dev
 	@scripts/system_parts.sh test
-	@$(PY) scripts/pictures.py
+	@$(PY) scripts/pictures.py $(ARGS)
 
 lock: ## pin every dependency with its hashes (ARGS=--upgrade takes the newest)
 	@scripts/environment.sh dev

@@ -30,7 +30,8 @@ SUM = r"A gateway divides the work: $\bar{t} = \frac{1}{n}\sum_{i=1}^{n} t_i$ is
 
 
 def main() -> int:
-    """Take them all; gives the exit status."""
+    """Take them all, or those that are named; gives the exit status."""
+    wanted = sys.argv[1:] or list(PAGES)
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         print("Chromium is needed; install it with the system's package manager.", file=sys.stderr)
@@ -48,7 +49,8 @@ def main() -> int:
             browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
             for theme in ("light", "dark"):
                 page = browser.new_context(viewport=SIZE, color_scheme=theme).new_page()
-                for picture, (path, prepare) in PAGES.items():
+                for picture in wanted:
+                    path, prepare = PAGES[picture]
                     page.goto(webui.url + path)
                     page.wait_for_load_state("networkidle")
                     prepare(page)

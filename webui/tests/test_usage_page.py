@@ -441,10 +441,43 @@ def test_failures_are_the_rows_that_failed_and_lead_to_them(seen: Seen, gateway:
 def test_charts_share_one_cursor(seen: Seen) -> None:
     page = seen("/usage?tz=UTC")
     page.get_by_test_id("chart").hover()
-    expect(page.locator(".chart .cursor")).to_have_count(3)
+    expect(page.locator(".chart .cursor")).to_have_count(4)
     expect(page.locator(".readout")).to_have_count(1)
     page.locator("h1").hover()
     expect(page.locator(".chart .cursor")).to_have_count(0)
+
+
+def test_a_drag_over_a_chart_zooms_all_of_them_and_back_undoes_it(seen: Seen) -> None:
+    page = seen("/usage?range=7d&tz=UTC")
+    page.get_by_test_id("tokens-chart").scroll_into_view_if_needed()
+    box = page.get_by_test_id("tokens-chart").bounding_box()
+    assert box is not None
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] * 0.5, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.8, y, steps=4)
+    expect(page.locator(".chart .brush")).to_have_count(4)
+    page.mouse.up()
+    settled(page)
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
+    assert asked["range"] == "custom"
+    first, last = date.fromisoformat(asked["from"]), date.fromisoformat(asked["to"])
+    assert (date(2026, 10, 26) <= first, 1 <= (last - first).days <= 3, last <= date(2026, 11, 1)) == (True, True, True)
+    assert not {"model", "status"} & set(asked), "a drag is no click"
+    page.go_back()
+    expect(page).to_have_url(re.compile("range=7d"))
+    page.get_by_test_id("chart").locator("rect.bar-piece").first.click()
+    assert "model=" in page.url
+
+
+def test_tokens_by_class_are_the_tokens_of_the_tile(seen: Seen, gateway: ApiService) -> None:
+    page = seen("/usage?range=7d&tz=UTC")
+    drawn = sum(figures(page.get_by_test_id("tokens-chart").locator("rect.bar-piece")))
+    total = sums(gateway, *bounds("UTC", date(2026, 10, 26), date(2026, 11, 1)))["tokens"]
+    assert drawn == total
+    table = as_table(page, "tokens")
+    cells = figures(table.locator("tfoot td"))
+    assert cells[-1] == sum(cells[:-1]) == total
 
 
 @pytest.fixture
@@ -577,7 +610,7 @@ def test_keys_have_their_names(blank: tuple[ApiService, WebUI], open_page: OpenP
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing(seen: Seen, theme: str, small: bool) -> None:
     page = seen(theme=theme, small=small)
-    for name in ("chart", "by-model", "latency", "failures"):
+    for name in ("chart", "by-model", "tokens", "latency", "failures"):
         as_table(page, name)
     page.get_by_role("button", name="Add filter").click()
     expect(page.get_by_role("dialog").get_by_role("listitem").first).to_be_visible()

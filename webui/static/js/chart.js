@@ -6,6 +6,10 @@ export const MOST_SERIES = 5;
 
 /** The bucket under the pointer, in every chart of the page; -1: none. */
 export const cursor = signal(-1);
+/** The buckets that are being dragged over, in every chart. @type {import("./core.js").Signal<{ from: number, to: number } | null>} */
+const brush = signal(/** @type {{ from: number, to: number } | null} */ (null));
+/** What a drag over some buckets does: gets the first and the last one's start; the page sets it. */
+export const zoom = { onZoom: (/** @type {string} */ _first, /** @type {string} */ _last, /** @type {string} */ _bucket) => {} };
 
 /** A group of `GET /api/usage`. @typedef {{ key: Record<string, string>, totals: any, series: any[] }} Group
  * @typedef {{ groups: Group[], totals?: any, others?: any, group_count?: number }} Report `others`: the sum of groups that are not shown
@@ -170,26 +174,55 @@ export function frame(width, buckets, words) {
   return { width, left, inner, step: inner.width / Math.max(1, buckets) };
 }
 
-/** The space of a chart, which follows the pointer: `draw` gets its width, `read` says what is under the pointer.
- * @param {{ place: { current: HTMLElement | null }, geometry: ReturnType<typeof frame>, buckets: number, name: string, summary: string, children?: any, read: (at: number) => any }} props */
-export function Plot({ place, geometry: { width, left, inner, step }, buckets, name, summary, children, read }) {
+/** The space of a chart, which follows the pointer: `read` says what is under it; a drag zooms.
+ * @param {{ place: { current: HTMLElement | null }, geometry: ReturnType<typeof frame>, starts: string[], bucket: string, name: string, summary: string, children?: any, read: (at: number) => any }} props */
+export function Plot({ place, geometry: { width, left, inner, step }, starts, bucket, name, summary, children, read }) {
   const [isHere, setHere] = useState(false);
-  const at = cursor.value < buckets ? cursor.value : -1;
+  const hasDragged = useRef(false);
+  const last = starts.length - 1;
+  const at = cursor.value <= last ? cursor.value : -1;
+  /** @param {PointerEvent} event */
+  const indexOf = (event) =>
+    Math.floor((event.clientX - /** @type {HTMLElement} */ (place.current).getBoundingClientRect().left - left) / step);
   /** @param {PointerEvent} event */
   const follow = (event) => {
-    const index = Math.floor((event.clientX - /** @type {HTMLElement} */ (place.current).getBoundingClientRect().left - left) / step);
-    cursor.value = index >= 0 && index < buckets ? index : -1;
+    const index = indexOf(event);
+    cursor.value = index >= 0 && index <= last ? index : -1;
     setHere(true);
+    const to = Math.max(0, Math.min(last, index));
+    if (brush.value && brush.value.to !== to) brush.value = { from: brush.value.from, to };
+  };
+  /** @param {PointerEvent} event */
+  const begin = (event) => {
+    const from = indexOf(event);
+    hasDragged.current = false;
+    if (event.button === 0 && event.pointerType !== "touch" && from >= 0 && from <= last) brush.value = { from, to: from };
+  };
+  const end = () => {
+    const dragged = brush.value;
+    brush.value = null;
+    if (!dragged || dragged.from === dragged.to) return;
+    hasDragged.current = true;
+    const [from, to] = [dragged.from, dragged.to].sort((one, other) => one - other);
+    zoom.onZoom(starts[from], starts[to], bucket);
+  };
+  // A drag that ends on a bar is no click on it.
+  const onlyClicks = (/** @type {Event} */ event) => {
+    if (hasDragged.current) event.stopPropagation();
+    hasDragged.current = false;
   };
   const leave = () => {
     cursor.value = -1;
+    brush.value = null;
     setHere(false);
   };
+  const over = brush.value && brush.value.from !== brush.value.to ? brush.value : null;
   const x = left + (at + 0.5) * step;
   const side = x > width / 2 ? { right: `${width - x + 14}px` } : { left: `${x + 14}px` };
-  return html`<div class="chart" ref=${place} onPointerMove=${follow} onPointerLeave=${leave}>
+  return html`<div class="chart" ref=${place} onPointerDown=${begin} onPointerMove=${follow} onPointerUp=${end} onPointerLeave=${leave} onClickCapture=${onlyClicks}>
     <svg viewBox=${`0 0 ${width} ${HEIGHT}`} width=${width} height=${HEIGHT} role="img" aria-label=${summary} data-testid=${name}>
       ${at >= 0 && html`<rect class="cursor" x=${left + at * step} y=${MARGIN.top} width=${step} height=${inner.height} />`}
+      ${over && html`<rect class="brush" x=${left + Math.min(over.from, over.to) * step} y=${MARGIN.top} width=${(Math.abs(over.to - over.from) + 1) * step} height=${inner.height} />`}
       ${children}
     </svg>
     ${isHere && at >= 0 && html`<div class="readout" style=${side} aria-hidden="true">${read(at)}</div>`}
@@ -226,7 +259,7 @@ export function StackedBars({ stack: drawn, measure, bucket, isOpen, summary, na
           html`<p><span class=${`swatch s${layer.slot}`}></span><span class="name">${layer.label}</span><span class="num">${measure.short(layer.values[at], layer.unpriced[at])}</span></p>`,
       )}
     ${note && html`<p class="quiet">${note(at)}</p>`}`;
-  return html`<${Plot} place=${place} geometry=${geometry} buckets=${starts.length} name=${name} summary=${summary} read=${read}>
+  return html`<${Plot} place=${place} geometry=${geometry} starts=${starts} bucket=${bucket} name=${name} summary=${summary} read=${read}>
     <${Scale} geometry=${geometry} values=${scale} y=${y} word=${measure.tick} />
     ${starts.map(
       (start, index) => html`<${Bar} key=${start} layers=${layers} index=${index} x=${left + index * step} step=${step} y=${y}

@@ -3,7 +3,7 @@ import { me } from "./api.js";
 import { bucketName, frame, MARGIN, MEASURES, Plot, Scale, StackedBars, TimeAxis, ticks, useWidth } from "./chart.js";
 import { addFilter, nowMs, span, view } from "./controls.js";
 import { html, useRef, useState } from "./core.js";
-import { count, DASH, duration, percent } from "./format.js";
+import { compact, count, DASH, duration, percent } from "./format.js";
 import { Card } from "./loading.js";
 import { bucketOf, isOpen, rangeName } from "./ranges.js";
 import { SortedTable } from "./table.js";
@@ -120,7 +120,7 @@ function Lines({ starts, lines, bucket, isOpen: open, isLog, summary }) {
   /** @param {number} at */
   const read = (at) => html`<p><b>${bucketName(starts[at], bucket)}</b></p>
     ${lines.map((line) => html`<p><${Dash} line=${line} /><span class="name">${line.name}</span><span class="num">${duration(line.values[at])}</span></p>`)}`;
-  return html`<${Plot} place=${place} geometry=${geometry} buckets=${starts.length} name="latency-chart" summary=${summary} read=${read}>
+  return html`<${Plot} place=${place} geometry=${geometry} starts=${starts} bucket=${bucket} name="latency-chart" summary=${summary} read=${read}>
     <${Scale} geometry=${geometry} values=${scale} y=${y} word=${secondsTick} />
     ${lines.map(({ name, className, values }) => {
       const ends = open && last > 0 && values[last] !== null && values[last - 1] !== null;
@@ -147,7 +147,7 @@ export function Latency({ loaded }) {
   const tools = html`<${Choice} name="Latency of" value=${metric} options=${Object.entries(METRICS).map(([name, { words }]) => [name, words])} onChoose=${setMetric} />
     <label class="by log"><input type="checkbox" checked=${isLog} onChange=${() => setLog(!isLog)} />log</label>
     <${TableSwitch} of="Latency" isOn=${asTable} onSwitch=${setAsTable} />`;
-  return html`<${Card} name="latency" span="span-6" height="chart-height" loaded=${loaded} title="Latency" note="seconds" tools=${tools}>
+  return html`<${Card} name="latency" span="span-4" height="chart-height" loaded=${loaded} title="Latency" note="seconds" tools=${tools}>
     ${(/** @type {any} */ data) => {
       const series = data.groups[0]?.series ?? [];
       const lines = linesOf(series, data.totals, metric);
@@ -207,7 +207,7 @@ export function failuresOf(series, totals) {
 export function Failures({ loaded }) {
   const [asTable, setAsTable] = useState(false);
   const tools = html`<${TableSwitch} of="Requests and failures" isOn=${asTable} onSwitch=${setAsTable} />`;
-  return html`<${Card} name="failures" span="span-6" height="chart-height" loaded=${loaded} title=${`Requests per ${loaded.data?.bucket ?? bucketOf(span.value)}`} note="answered and failed" tools=${tools}>
+  return html`<${Card} name="failures" span="span-4" height="chart-height" loaded=${loaded} title=${`Requests per ${loaded.data?.bucket ?? bucketOf(span.value)}`} note="answered and failed" tools=${tools}>
     ${(/** @type {any} */ data) => {
       const drawn = failuresOf(data.groups[0]?.series ?? [], data.totals);
       const [failed] = drawn.layers;
@@ -230,6 +230,55 @@ export function Failures({ loaded }) {
             ]} />`
         : html`<${StackedBars} ...${shared} stack=${drawn} measure=${MEASURES.requests} name="failures-chart" summary=${summary} onPick=${(/** @type {string} */ status) => addFilter("status", status)} note=${(/** @type {number} */ at) => `${percent(rate(at))} failed`} />
           <ul class="legend" aria-label="By outcome">${drawn.layers.map((layer) => html`<li key=${layer.name}><button class="chip plain" type="button" title="Show only these" onClick=${() => addFilter("status", layer.name)}><span class=${`swatch s${layer.slot}`}></span><span class="name">${layer.label}</span><span class="num">${count(layer.total)}</span></button></li>`)}<li class="caption">${percent(whole)} failed</li></ul>`;
+    }}
+  <//>`;
+}
+
+// ---------------------------------------------------------------------- tokens
+
+/** Classes of tokens, from below: [field, words, slot]. @type {[string, string, string, (point: any) => number][]} */
+const CLASSES = [
+  ["cached", "Cached input", "1", (point) => point.cached_tokens],
+  ["written", "Cache writes", "2", (point) => point.cache_write_tokens],
+  ["input", "Input", "3", (point) => point.prompt_tokens - point.cached_tokens - point.cache_write_tokens],
+  ["output", "Output", "4", (point) => point.completion_tokens],
+];
+
+/** Tokens by class; classes that nobody used are left out. @param {any[]} series @param {any} totals @returns {import("./chart.js").Stack} */
+export function tokensOf(series, totals) {
+  const layer = { isOther: true, unpriced: series.map(() => 0), unpricedTotal: 0 };
+  const used = CLASSES.filter(([, , , of]) => of(totals));
+  return {
+    starts: series.map((point) => point.start),
+    layers: used.map(([name, label, slot, of]) => ({ ...layer, name, label, slot, values: series.map(of), total: of(totals) })),
+    totals: series.map((point) => point.total_tokens),
+    unpriced: series.map(() => 0),
+    of: used.length,
+  };
+}
+
+/** @param {{ loaded: import("./loading.js").Loaded }} props */
+export function Tokens({ loaded }) {
+  const [asTable, setAsTable] = useState(false);
+  const tools = html`<${TableSwitch} of="Tokens" isOn=${asTable} onSwitch=${setAsTable} />`;
+  return html`<${Card} name="tokens" span="span-4" height="chart-height" loaded=${loaded} title=${`Tokens per ${loaded.data?.bucket ?? bucketOf(span.value)}`} note="in, cached, out" tools=${tools}>
+    ${(/** @type {any} */ data) => {
+      const drawn = tokensOf(data.groups[0]?.series ?? [], data.totals);
+      const shared = { bucket: data.bucket, isOpen: isOpen(span.value, nowMs.value) };
+      const words = drawn.layers.map((layer) => `${layer.label} ${count(layer.total)}`).join(", ");
+      return asTable
+        ? html`<${BucketTable} ...${shared} starts=${drawn.starts} name="tokens" label=${`Tokens per ${data.bucket}`} sums=${[...drawn.layers.map((layer) => layer.total), data.totals.total_tokens]}
+            columns=${[
+              ...drawn.layers.map((layer) => ({
+                id: layer.name,
+                name: layer.label,
+                value: (/** @type {number} */ at) => layer.values[at],
+                shown: count,
+              })),
+              { id: "total", name: "Tokens", value: (/** @type {number} */ at) => drawn.totals[at], shown: count },
+            ]} />`
+        : html`<${StackedBars} ...${shared} stack=${drawn} measure=${MEASURES.tokens} name="tokens-chart" onPick=${() => {}} summary=${`Tokens per ${data.bucket}, ${rangeName(view.value)}, ${view.value.zone}: ${words}. View as table has every number.`} />
+          <ul class="legend" aria-label="By class">${drawn.layers.map((layer) => html`<li key=${layer.name}><span class="chip plain"><span class=${`swatch s${layer.slot}`}></span><span class="name">${layer.label}</span><span class="num">${compact(layer.total)}</span></span></li>`)}</ul>`;
     }}
   <//>`;
 }

@@ -1,15 +1,15 @@
 // The usage page.
 import { getJson } from "./api.js";
 import { Breakdown } from "./breakdown.js";
-import { bucketName, label, MEASURES, rememberedSlots, Sparkline, StackedBars, stack } from "./chart.js";
+import { bucketName, label, MEASURES, rememberedSlots, Sparkline, StackedBars, stack, zoom } from "./chart.js";
 import { addFilter, Controls, nowMs, refresh, show, span, startView, usagePath, view } from "./controls.js";
 import { announce, byId, CopyButton, html, Icon, render, useEffect, useRef, useState } from "./core.js";
 import { atLeast, compact, cost, count, DASH, duration, exactCost, percent, unpricedWords } from "./format.js";
 import { Card, Failure, Skeleton, useLoaded } from "./loading.js";
-import { bucketOf, change, dayOf, dayText, isOpen, previousName, previousSpan, rangeName } from "./ranges.js";
+import { bucketOf, change, dayOf, dayText, isOpen, plusDays, plusMonths, previousName, previousSpan, rangeName } from "./ranges.js";
 import { clockTime, isLive, RequestList } from "./requestlist.js";
 import { missingModule, startShell } from "./shell.js";
-import { BucketTable, Choice, Failures, Latency, narrowedTo, TableSwitch } from "./trends.js";
+import { BucketTable, Choice, Failures, Latency, narrowedTo, TableSwitch, Tokens } from "./trends.js";
 import { dimensionName, filterPairs, GROUPS, writeView } from "./urlstate.js";
 
 const LIVE_REFRESH_MS = 5000;
@@ -164,7 +164,7 @@ function Picture({ stack: drawn, measure, bucket, open }) {
       const inside = html`<span class=${`swatch s${layer.slot}`}></span><span class="name">${layer.label}</span><span class="num">${measure.short(layer.total, layer.unpricedTotal)}</span>`;
       return html`<li key=${layer.name} data-slot=${layer.slot} data-name=${layer.name}>${layer.isOther ? html`<span class="chip plain">${inside}</span>` : html`<button class="chip plain" type="button" title="Show only this" onClick=${() => addFilter(group, layer.name)}>${inside}</button>`}</li>`;
     })}
-    ${open && html`<li class="caption"><span class="swatch open-key"></span> the last ${bucket} is still open</li>`}</ul>`;
+    ${open && html`<li class="caption"><span class="swatch open-key"></span> the last ${bucket} is still open</li>`}<li class="caption drag-hint">drag to zoom</li></ul>`;
 }
 
 /** Exactly the numbers drawn. @param {DrawnProps} props */
@@ -247,7 +247,7 @@ function Page() {
         <${Breakdown} dimension="model" title="By model" />
         <${Breakdown} dimension="provider" title="By provider" />
         <${Breakdown} dimension="user_id" title="Top users" />
-        <${Latency} loaded=${loaded} /><${Failures} loaded=${loaded} />
+        <${Tokens} loaded=${loaded} /><${Latency} loaded=${loaded} /><${Failures} loaded=${loaded} />
         <${Breakdown} dimension="key_id" title="By key" />
         <${Later} module=${whatIf} />`
       }
@@ -283,6 +283,15 @@ function Freshness({ loaded }) {
       isLive.value = !isLive.value;
     }}><span class=${`live-dot ${isLive.value ? "on" : ""}`}></span>Live</button>`;
 }
+
+/** The last day of a bucket that begins on this one. @type {Record<string, (first: import("./ranges.js").Day) => import("./ranges.js").Day>} */
+const LAST_DAY = { week: (day) => plusDays(day, 6), month: (day) => plusDays(plusMonths(day, 1), -1) };
+
+zoom.onZoom = (first, last, bucket) => {
+  const { zone } = view.value;
+  const ends = dayOf(Date.parse(last), zone);
+  show({ range: "custom", from: dayText(dayOf(Date.parse(first), zone)), to: dayText(LAST_DAY[bucket]?.(ends) ?? ends) });
+};
 
 startShell();
 startView();
