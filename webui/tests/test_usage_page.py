@@ -595,6 +595,26 @@ def test_what_it_would_have_cost_on_another_model(seen: Seen) -> None:
     expect(what_if.locator("li[data-model]")).to_have_count(2)
 
 
+def test_the_list_shows_the_columns_that_are_wanted(seen: Seen) -> None:
+    page = seen("/requests?tz=UTC")
+    expect(page.get_by_role("columnheader")).to_have_count(10)
+    page.get_by_role("button", name="Columns").click()
+    panel = page.get_by_role("dialog", name="How the list looks")
+    for name in ("First token", "User"):
+        panel.get_by_label(name).uncheck()
+    expect(panel.get_by_label("Model")).to_be_disabled()
+    panel.get_by_label("Rows close together").check()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.reload()
+    settled(page)
+    heads = page.get_by_role("columnheader").all_inner_texts()
+    assert len(heads) == 8
+    assert not {"First token", "User"} & set(heads)
+    expect(page.get_by_test_id("request-row").first.get_by_role("cell")).to_have_count(8)
+    expect(page.locator("table.dense")).to_have_count(1)
+
+
 def test_keys_have_their_names(blank: tuple[ApiService, WebUI], open_page: OpenPage) -> None:
     api, webui = blank
     key = post_json(f"{api.url}/api/keys", {"name": "the robot", "user_id": "rob"})[1]

@@ -170,8 +170,8 @@ DOCS = (
         reply="WhatIf",
         title="What it would have cost on another model",
         about="The stored usage at the usual prices of today of each `instead`, by model and in total. `notes` say what "
-        "is not the same there, `left_out` what no chat model could have answered. The difference is null where "
-        "a request is not priced.",
+        "is not the same there, `left_out` what no chat model could have answered. The difference is that of models "
+        "whose requests all have a price.",
         parameters={
             "from": _RANGE["from"],
             "to": _RANGE["to"],

@@ -130,7 +130,8 @@ SHAPES: dict[str, Shape] = {
         "left_out": [{"model": "string", "requests": "integer", "reason": "string"}],
         "candidates": [{
             "model": "string", "price": "object?", "cost_usd": "number?", "cost_nano_usd": "integer?", "difference_usd": "number?",
-            "difference_nano_usd": "integer?", "change": "number?", "notes": [{"code": "string", "text": "string"}],
+            "difference_nano_usd": "integer?", "difference_requests": "integer", "change": "number?",
+            "notes": [{"code": "string", "text": "string"}],
             "models": [{
                 "model": "string", "requests": "integer", "unpriced_requests": "integer", "cost_usd": "number?",
                 "cost_nano_usd": "integer?", "instead_usd": "number?", "instead_nano_usd": "integer?",

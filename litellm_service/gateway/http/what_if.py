@@ -115,15 +115,16 @@ def _answer(candidate: _Candidate, compared: list[Traffic], used: dict[str, Used
             "model": one.model, "requests": one.requests, "unpriced_requests": one.unpriced_requests,
             **_money("cost", actual), **_money("instead", instead),
         })  # fmt: skip
-    whole = None if price is None else sum(row["instead_nano_usd"] for row in rows)
-    unknown = whole is None or any(one.unpriced_requests for one in compared)
-    before = sum(one.cost_nano_usd for one in compared)
+    known = [row for row in rows if price is not None and not row["unpriced_requests"]]
+    before = sum(row["cost_nano_usd"] for row in known)
+    difference = sum(row["instead_nano_usd"] for row in known) - before
     return {
         "model": candidate.name,
         "price": None if price is None else {"version": price.version, "rates": rates_view(price.rates)},
-        **_money("cost", whole),
-        **_money("difference", None if unknown or whole is None else whole - before),
-        "change": None if unknown or whole is None or not before else (whole - before) / before,
+        **_money("cost", None if price is None else sum(row["instead_nano_usd"] for row in rows)),
+        "difference_requests": sum(row["requests"] for row in known),
+        **_money("difference", difference if known else None),
+        "change": difference / before if known and before else None,
         "models": rows,
         "notes": notes(candidate.info, price, (used[one.model] for one in compared)),
     }

@@ -107,7 +107,14 @@ async def test_nothing_is_claimed_of_what_has_no_price(tmp_path):
         assert (found["compared"]["cost_nano_usd"], found["compared"]["unpriced_requests"]) == (None, 1)
         assert candidate["cost_nano_usd"] > 0
         assert (candidate["difference_nano_usd"], candidate["change"]) == (None, None)
+        assert candidate["difference_requests"] == 0
         assert candidate["models"][0]["cost_nano_usd"] is None
+        await ask(it.gateway, model="demo/priced")
+        (candidate,) = (await it.get("/api/what-if", instead="mistral/unheard")).json["candidates"]
+        (priced,) = [row for row in candidate["models"] if row["model"] == "demo/priced"]
+        assert candidate["difference_requests"] == 1
+        assert candidate["difference_nano_usd"] == priced["instead_nano_usd"] - priced["cost_nano_usd"]
+        assert candidate["cost_nano_usd"] == sum(row["instead_nano_usd"] for row in candidate["models"])
 
 
 async def test_bad_questions_are_refused_by_name(tmp_path):

@@ -1,7 +1,7 @@
 // Requests as rows, newest first: pages by cursor, new ones as they come, search by id over all time.
 import { ApiError, getJson } from "./api.js";
 import { bucketName, label } from "./chart.js";
-import { addFilter, nowMs, queryOf, span, view } from "./controls.js";
+import { addFilter, nowMs, PanelButton, queryOf, span, view } from "./controls.js";
 import { announce, html, Icon, signal, useEffect, useId, useRef, useState } from "./core.js";
 import { cost, count, duration, exactCost, shortId, statusWords } from "./format.js";
 import { Failure, Skeleton } from "./loading.js";
@@ -31,36 +31,97 @@ export function merged(known, more) {
   return [...known, ...added].toSorted((one, other) => (one.request_id < other.request_id ? 1 : -1));
 }
 
-const HEADS = ["Time", "Application", "Model", "User", "Tokens in → out", "Response time", "First token", "Cost", "Status", "Request"];
-const NUMERIC = new Set([4, 5, 6, 7]);
+/** Columns by name, in their order; the second: figures stand to the right. @type {[string, boolean][]} */
+const COLUMNS = [
+  ["Time", false],
+  ["Application", false],
+  ["Model", false],
+  ["User", false],
+  ["Tokens", true],
+  ["Response time", true],
+  ["First token", true],
+  ["Cost", true],
+  ["Status", false],
+  ["Request", false],
+];
+const ALWAYS = ["Model", "Request"];
+const LOOK = "request-list";
+
+/** @typedef {{ hidden: string[], isDense: boolean }} Look */
+
+/** How this browser likes the list: columns that are left out, and whether rows stand close. @returns {Look} */
+function keptLook() {
+  try {
+    const { hidden, isDense } = JSON.parse(localStorage.getItem(LOOK) ?? "{}");
+    return { hidden: Array.isArray(hidden) ? hidden : [], isDense: isDense === true };
+  } catch {
+    return { hidden: [], isDense: false };
+  }
+}
+const look = signal(keptLook());
+
+/** @param {Partial<Look>} changes */
+function likeIt(changes) {
+  look.value = { ...look.value, ...changes };
+  localStorage.setItem(LOOK, JSON.stringify(look.value));
+}
+
+/** Which columns are shown, and how close the rows stand. */
+function LookPanel() {
+  const { hidden, isDense } = look.value;
+  /** @param {string} name */
+  const toggle = (name) => likeIt({ hidden: hidden.includes(name) ? hidden.filter((one) => one !== name) : [...hidden, name] });
+  return html`<div class="panel"><fieldset class="stack"><legend class="label">Columns</legend>${COLUMNS.map(
+    ([name]) =>
+      html`<label class="by" key=${name}><input type="checkbox" checked=${!hidden.includes(name)} disabled=${ALWAYS.includes(name)} onChange=${() => toggle(name)} />${name}</label>`,
+  )}</fieldset>
+    <label class="by"><input type="checkbox" checked=${isDense} onChange=${() => likeIt({ isDense: !isDense })} />Rows close together</label></div>`;
+}
 
 /** @param {{ rows: Row[], label: string, fresh?: Set<string> }} props */
 export function RequestTable({ rows, label: name, fresh }) {
+  const { hidden, isDense } = look.value;
+  const shown = COLUMNS.filter(([head]) => !hidden.includes(head));
   return html`<div class="table-scroll" role="region" tabindex="0" aria-label=${`${name}: table`}>
-    <table class="data cards" role="table" aria-label=${name}>
-      <thead role="rowgroup"><tr role="row">${HEADS.map((head, index) => html`<th role="columnheader" scope="col" class=${NUMERIC.has(index) ? "num" : null}>${head}</th>`)}</tr></thead>
-      <tbody role="rowgroup">${rows.map((row) => html`<${RequestRow} key=${row.request_id} row=${row} isNew=${fresh?.has(row.request_id)} />`)}</tbody>
+    <table class=${`data cards ${isDense ? "dense" : ""}`} role="table" aria-label=${name}>
+      <thead role="rowgroup"><tr role="row">${shown.map(([head, isNumber]) => html`<th role="columnheader" scope="col" class=${isNumber ? "num" : null}>${head === "Tokens" ? "Tokens in → out" : head}</th>`)}</tr></thead>
+      <tbody role="rowgroup">${rows.map((row) => html`<${RequestRow} key=${row.request_id} row=${row} columns=${shown} isNew=${fresh?.has(row.request_id)} />`)}</tbody>
     </table>
   </div>`;
 }
 
-/** @param {{ row: Row, isNew?: boolean }} props */
-function RequestRow({ row, isNew }) {
-  const tokens = row.tokens;
-  const failed = row.status === "error";
-  return html`<tr role="row" class=${isNew ? "is-new" : null} data-testid="request-row" data-id=${row.request_id}>
-    <td role="cell" data-head="Time" class="num">${clockTime(row.timestamp ?? "", view.value.zone)}</td>
-    <td role="cell" data-head="Application"><${FilterLink} dimension="application_id" value=${row.application_id} /></td>
-    <td role="cell" data-head="Model" class="model"><${FilterLink} dimension="model" value=${row.model} />${failed && html`<p class="row-error" title=${row.error_message}>${failureWords(row)}</p>`}</td>
-    <td role="cell" data-head="User"><${FilterLink} dimension="user_id" value=${row.user_id} /></td>
-    <td role="cell" data-head="Tokens" class="num" title=${tokens?.cached ? `${count(tokens.cached)} of the input cached` : null}>${count(tokens?.prompt)} → ${count(tokens?.completion)}</td>
-    <td role="cell" data-head="Response time" class="num">${duration(row.response_time)}</td>
-    <td role="cell" data-head="First token" class=${`num ${row.time_to_first_token == null ? "unknown" : ""}`}>${duration(row.time_to_first_token)}</td>
-    <td role="cell" data-head="Cost" class="num" title=${exactCost(row.cost_nano_usd)}>${row.cost_source === "estimated" ? "≈ " : ""}${cost(row.cost_usd)}</td>
-    <td role="cell" data-head="Status"><${StatusLink} row=${row} /></td>
-    <td role="cell" data-head="Request"><a class="id" href=${`/requests/${row.request_id}`} title=${row.request_id}>${shortId(row.request_id)}</a></td>
-  </tr>`;
+/** @param {{ row: Row, columns: [string, boolean][], isNew?: boolean }} props */
+function RequestRow({ row, columns, isNew }) {
+  return html`<tr role="row" class=${isNew ? "is-new" : null} data-testid="request-row" data-id=${row.request_id}>${columns.map(
+    ([head, isNumber]) => {
+      const { inside, title, className = "" } = CELLS[head](row);
+      const isFigure = isNumber || head === "Time";
+      return html`<td role="cell" key=${head} data-head=${head} class=${`${isFigure ? "num" : ""} ${className}`.trim() || null} title=${title}>${inside}</td>`;
+    },
+  )}</tr>`;
 }
+
+/** What stands in each column. @type {Record<string, (row: Row) => { inside: any, title?: string, className?: string }>} */
+const CELLS = {
+  Time: (row) => ({ inside: clockTime(row.timestamp ?? "", view.value.zone) }),
+  Application: (row) => ({ inside: html`<${FilterLink} dimension="application_id" value=${row.application_id} />` }),
+  Model: (row) => ({
+    inside: html`<${FilterLink} dimension="model" value=${row.model} />${row.status === "error" && html`<p class="row-error" title=${row.error_message}>${failureWords(row)}</p>`}`,
+    className: "model",
+  }),
+  User: (row) => ({ inside: html`<${FilterLink} dimension="user_id" value=${row.user_id} />` }),
+  Tokens: ({ tokens }) => ({
+    inside: `${count(tokens?.prompt)} → ${count(tokens?.completion)}`,
+    title: tokens?.cached ? `${count(tokens.cached)} of the input cached` : undefined,
+  }),
+  "Response time": (row) => ({ inside: duration(row.response_time) }),
+  "First token": (row) => ({ inside: duration(row.time_to_first_token), className: row.time_to_first_token == null ? "unknown" : "" }),
+  Cost: (row) => ({ inside: `${row.cost_source === "estimated" ? "≈ " : ""}${cost(row.cost_usd)}`, title: exactCost(row.cost_nano_usd) }),
+  Status: (row) => ({ inside: html`<${StatusLink} row=${row} />` }),
+  Request: (row) => ({
+    inside: html`<a class="id" href=${`/requests/${row.request_id}`} title=${row.request_id}>${shortId(row.request_id)}</a>`,
+  }),
+};
 
 /** @param {{ row: Row }} props */
 function StatusLink({ row }) {
@@ -195,6 +256,7 @@ export function RequestList({ limit, title }) {
     <header><h2 id=${id}>${title}</h2>
       ${live.waiting.length > 0 && html`<button class="chip" type="button" onClick=${live.take}>${live.waiting.length} new ↑</button>`}
       <${SearchField} onSearch=${setSearched} />
+      <${PanelButton} name="How the list looks" className="ghost" words="Columns">${() => html`<${LookPanel} />`}<//>
     </header>
     ${live.InFlight && html`<${live.InFlight} />`}
     ${searched ? html`<${Found} prefix=${searched} />` : html`<div onPointerEnter=${() => live.hold(true)} onPointerLeave=${() => live.hold(false)}><${Pages} list=${list} fresh=${live.fresh} title=${title} /></div>`}

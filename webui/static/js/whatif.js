@@ -7,7 +7,7 @@ import { Failure, Skeleton, useLoaded } from "./loading.js";
 import { MOST_INSTEAD } from "./urlstate.js";
 
 /** @typedef {{ model: string, requests: number, unpriced_requests: number, cost_usd: number | null, cost_nano_usd: number | null, instead_usd: number | null, instead_nano_usd: number | null }} Row
- * @typedef {{ model: string, price: any, cost_usd: number | null, cost_nano_usd: number | null, difference_usd: number | null, difference_nano_usd: number | null,
+ * @typedef {{ model: string, price: any, cost_usd: number | null, cost_nano_usd: number | null, difference_usd: number | null, difference_nano_usd: number | null, difference_requests: number,
  *   change: number | null, models: Row[], notes: { code: string, text: string }[] }} Candidate
  * @typedef {{ compared: any, left_out: { model: string, requests: number, reason: string }[], candidates: Candidate[], assumptions: string[] }} Answer */
 
@@ -56,12 +56,13 @@ function ModelField() {
   </form>`;
 }
 
-/** "$3.20 less (−71%)" @param {Candidate} candidate */
-function differenceWords({ difference_usd: usd, change, cost_nano_usd: nano }) {
+/** "$3.20 less (−71%)", and of how many requests where that is not all. @param {Candidate} candidate @param {number} requests */
+function differenceWords({ difference_usd: usd, difference_requests: known, change, cost_nano_usd: nano }, requests) {
   if (nano === null) return "";
-  if (usd === null) return "some requests have no price";
-  if (usd === 0) return "the same";
-  return `${cost(Math.abs(usd))} ${usd < 0 ? "less" : "more"}${change === null ? "" : ` (${usd < 0 ? "−" : "+"}${percent(Math.abs(change))})`}`;
+  if (usd === null) return "nothing to compare it with";
+  const of = known < requests ? `, of ${count(known)} priced requests` : "";
+  if (usd === 0) return `the same${of}`;
+  return `${cost(Math.abs(usd))} ${usd < 0 ? "less" : "more"}${change === null ? "" : ` (${usd < 0 ? "−" : "+"}${percent(Math.abs(change))})`}${of}`;
 }
 
 /** @param {{ answer: Answer }} props */
@@ -78,7 +79,7 @@ function Comparison({ answer: { compared, candidates, left_out: leftOut, assumpt
         (one) => html`<li key=${one.model} data-model=${one.model} data-value=${one.cost_nano_usd}><span class="name">${one.model}</span>
         <span class="track"><span class="fill cost" style=${width(one.cost_nano_usd)}></span></span>
         <span class="num" title=${exactCost(one.cost_nano_usd)}>${one.cost_nano_usd === null ? NOT_PRICED : `≈ ${cost(one.cost_usd)}`}</span>
-        <span class=${`caption ${(one.difference_nano_usd ?? 0) < 0 ? "is-less" : ""}`}>${differenceWords(one)}</span>
+        <span class=${`caption ${(one.difference_nano_usd ?? 0) < 0 ? "is-less" : ""}`}>${differenceWords(one, compared.requests)}</span>
         <button class="btn ghost icon-only" type="button" aria-label=${`No longer compare ${one.model}`} onClick=${() => drop(one.model)}><${Icon} name="close" /></button></li>`,
       )}
     </ul>
