@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 API_ENVIRONMENT = {"GATEWAY_ADMIN_KEY": ADMIN_KEY}
 RACERS = 120
+FIRST_MS = 3_000  # long enough for everybody to be told while nobody has been answered
 SCOPES = ("key", "user", "application", "model", "everything")
 FREED_S = 1.0
 WINDOW_S = 60
@@ -101,10 +102,10 @@ async def test_what_one_limit_refuses_another_does_not_count(api: ApiService, ad
 async def test_exactly_so_many_run_at_once(api: ApiService, admin: Administrator, scope: str) -> None:
     keys, limit_id = limited(admin, scope, concurrency=7)
     for _ in range(2):
-        everybody = racers(keys, RACERS, first_ms=1500)
+        everybody = racers(keys, RACERS, first_ms=FIRST_MS)
         await race(api.port, everybody)
         others = [racer for racer in everybody if racer.status != 200]
-        assert max(racer.answered_at for racer in others) - min(racer.answered_at for racer in others) < 1.5
+        assert max(racer.answered_at for racer in others) - min(racer.answered_at for racer in others) < FIRST_MS / 1000
         assert Counter(racer.status for racer in everybody) == {200: 7, 429: RACERS - 7}
         for racer in others:
             check_refusal(racer, limit_id, "concurrency", 7)
@@ -185,7 +186,7 @@ async def test_exactly_so_many_tokens_a_minute_pass_by_their_estimate(api: ApiSe
     estimate, _ = await tokens_of(api, admin)
     most = 8 * estimate + estimate - 1
     keys, limit_id = limited(admin, "user", tokens_per_minute=most)
-    everybody = [Racer(keys[n % 3], "openai", stream=True, script={"first_ms": 1500}) for n in range(60)]
+    everybody = [Racer(keys[n % 3], "openai", stream=True, script={"first_ms": FIRST_MS}) for n in range(60)]
     await race(api.port, everybody)
     passed = [racer for racer in everybody if racer.status == 200]
     assert len(passed) == 8

@@ -24,11 +24,11 @@ SKIPPED = "Transition was skipped"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test with a page is tried once more when it fails, and the summary names it: Chromium shares two cores with all else."""
+    """A test with a page that fails is tried up to twice more, and the summary names it: two cores carry all."""
     for item in items:
         if "open_page" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 @pytest.fixture(scope="session")

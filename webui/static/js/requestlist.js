@@ -228,6 +228,7 @@ function useLive(rows, add, limit) {
     };
     let stop = () => {};
     look();
+    document.addEventListener("visibilitychange", look);
     import("./live.js").then(({ follow, InFlight }) => {
       if (isStopped) return;
       stop = follow(look, lost);
@@ -236,6 +237,7 @@ function useLive(rows, add, limit) {
     return () => {
       isStopped = true;
       clearTimeout(timer);
+      document.removeEventListener("visibilitychange", look);
       stop();
     };
   }, [live, view.value]);
