@@ -69,8 +69,9 @@ def test_what_runs_is_told_at_once_and_so_is_its_end(keyed: ApiService) -> None:
     after = next(status for status in seen if not status["running"])
     assert time.monotonic() - ended < SOON_S
     assert after["changes"] > status["changes"]
-    # Bob is told that something has changed, and nothing of what or whose.
-    assert next(own)["running"] == []
+    # Bob is told that something has changed, and nothing of what, whose or how much.
+    told = next(own)
+    assert (told["running"], told["running_requests"], told["changes"]) == ([], 0, 2)
     for stream in (seen, own):
         stream.close()
 

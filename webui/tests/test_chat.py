@@ -109,9 +109,9 @@ def test_the_receipt_equals_the_record_of_the_api(page: Page) -> None:
     assert answer.get_by_test_id("receipt-cost").inner_text() == f"${record['cost_usd']:.9f}".rstrip("0")
     assert page.evaluate("id => document.body.innerHTML.includes(id)", record["request_id"])
     answer.get_by_role("button", name="Itemised receipt").click()
-    amounts = answer.get_by_test_id("bill").locator("tbody td:last-child").all_inner_texts()
-    assert sum(round(float(amount[1:]) * 1e9) for amount in amounts) == record["cost_nano_usd"]
-    assert len(amounts) == 2
+    cells = answer.get_by_test_id("bill").locator("tbody td:last-child")
+    expect(cells).to_have_count(2)
+    assert sum(round(float(amount[1:]) * 1e9) for amount in cells.all_inner_texts()) == record["cost_nano_usd"]
 
 
 def test_the_times_are_those_of_the_upstream(page: Page) -> None:

@@ -24,7 +24,7 @@ _SEGMENT = r"(?!\.{1,2}(?:/|$))[^/]+"
 _OBJECTS = "keys|budgets|limits|prices/overrides"
 _CONVERSATION = r"/api/conversations/[A-Za-z0-9_-]+"
 ALLOWED = (
-    ("POST", re.compile(rf"/api/(?:chat|what-if|prices/import|prices/recompute|{_OBJECTS})")),
+    ("POST", re.compile(rf"/api/(?:chat|prices/import|prices/recompute|{_OBJECTS})")),
     ("GET", re.compile(r"/api/(?:me|models|stats|usage|usage/export|requests|events)")),
     ("GET", re.compile(r"/api/(?:keys|budgets|limits|prices|providers|routes|audit|alerts|conversations|what-if)")),
     ("GET", re.compile(rf"/api/user/{_SEGMENT}/usage")),

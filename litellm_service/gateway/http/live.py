@@ -50,13 +50,15 @@ class Live:
     async def _written(self, owner: Owner | None) -> AsyncIterator[bytes]:
         self._watchers += 1
         loop = asyncio.get_running_loop()
-        seen, written_at = -1, loop.time()
+        seen, written_at, written = -1, loop.time(), 0
         try:
             while self._is_ready():
                 changes = self._changes()
                 if changes != seen:
-                    seen, written_at = changes, loop.time()
-                    yield b"data: " + msgspec.json.encode(self._status(owner, changes)) + b"\n\n"
+                    seen, written_at, written = changes, loop.time(), written + 1
+                    # How much everybody writes is not a member's to know.
+                    status = self._status(owner, changes if owner is None else written)
+                    yield b"data: " + msgspec.json.encode(status) + b"\n\n"
                 elif loop.time() - written_at >= HEARTBEAT_S:
                     written_at = loop.time()
                     yield b": alive\n\n"

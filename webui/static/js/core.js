@@ -68,9 +68,10 @@ export function openDialog(title, content, { isSticky = false } = {}) {
     render(null, dialog);
     dialog.remove();
   });
-  dialog.addEventListener(isSticky ? "cancel" : "click", (event) => {
-    if (isSticky) event.preventDefault();
-    else if (event.target === dialog) close();
+  // A cancel event cannot be prevented twice in a row; the key can.
+  dialog.addEventListener(isSticky ? "keydown" : "click", (/** @type {any} */ event) => {
+    if (event.key === "Escape") event.preventDefault();
+    else if (event.target === dialog && !isSticky) close();
   });
   render(
     html`<div class="panel">

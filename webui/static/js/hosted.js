@@ -23,7 +23,7 @@ async function hostedFetch(target, options = {}) {
   if (reply.status !== 401 || reply.headers.has("x-gateway-attempts")) return reply;
   sessionStorage.removeItem(KEY);
   const error = { code: "signed_out", message: own ? ENDED : "The API service asks for a key. Sign in with yours." };
-  sessionStorage.setItem("gateway-why", error.message);
+  if (own) sessionStorage.setItem("gateway-why", error.message);
   return new Response(JSON.stringify({ error }), { status: 401, headers: { "content-type": "application/json" } });
 }
 
